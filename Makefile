@@ -1,0 +1,81 @@
+# make demo    the main job on real data, in ./hopyard-demo
+# make test    the tests; make test ARGS='tests/unit -k schema' selects
+# make check   format, lint, types, import layers, docs build
+# make bench   every workload; make bench WORKLOAD=<name> RUNS=10
+# make docs    the documentation, in ./site
+# make clean   removes all that these targets made, the virtual environment too
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+ARGS ?=
+RUNS ?= 5
+WORKERS ?= 2
+WORKLOAD ?= $(filter-out __init__ harness data report,$(basename $(notdir $(wildcard bench/*.py))))
+
+# Material for MkDocs greets every build with an announcement otherwise.
+export NO_MKDOCS_2_WARNING := 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test check bench docs constraints clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+demo: $(DEMO)
+	$(BIN)/hopyard demo $(ARGS)
+
+# Servers are started only where tests ask for them and where they can be installed: on Debian, as root.
+# Elsewhere the tests take HOPYARD_TEST_<SERVICE>_URL from the environment and name what they left out.
+test: $(DEV)
+	@if grep -rqs --include='test_*.py' 'mark\.service(' tests && scripts/services can-start; then \
+	    trap 'scripts/services down' EXIT; \
+	    servers="$$(scripts/services up)"; \
+	    eval "$$servers"; \
+	fi; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+bench: $(DEV)
+	@for workload in $(WORKLOAD); do $(BIN)/python -m bench.$$workload --runs $(RUNS) $(ARGS); done
+
+docs: $(DEV)
+	$(BIN)/mkdocs build --strict --site-dir site
+
+constraints: $(DEV)
+	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --exclude hopyard --exclude-editable; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) site build dist hopyard-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Hopyard needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	    echo "Name another one, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# The development extras contain the demo's, so either target finds what the other one installed.
+$(DEMO): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $(DEMO) $@

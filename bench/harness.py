@@ -1,0 +1,307 @@
+"""Measures cases beside each other: each in a process of its own, their runs interleaved.
+
+A workload is a module `bench/<name>.py` with a tuple `CASES` and, at its end:
+
+    if __name__ == "__main__":
+        raise SystemExit(main("bench.<name>"))
+
+The parent starts one worker process per case, which sets the case up in a temporary folder and then waits. The parent
+asks the workers for one run after the other (case A, case B, case A, ...), so that a disturbance of the machine meets
+all cases alike, and samples the memory of the worker's process tree meanwhile. Parent and workers talk in JSON lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bench import machine, report
+
+GB = 1024**3
+SAMPLE_SECONDS = 0.02
+
+
+class BenchError(Exception):
+    """A run that cannot start or that failed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run may return instead of its number of rows: also how long each single operation took."""
+
+    n_rows: int
+    latencies_us: Sequence[float] = ()
+
+
+def _nothing(state: Any) -> None:
+    """The teardown of a case that needs none: the folder is removed anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure. Only `run` is timed.
+
+    Attributes:
+        name: unique in its workload.
+        setup: gets an empty folder, returns the state that `run` gets.
+        run: does the work once; returns how many rows it handled, or an Outcome.
+        teardown: closes what `setup` opened.
+        against: the name of the case (a limit or a peer) that this one is compared with.
+        is_fresh: set up and tear down around every run, for work that changes its state.
+        memory_bytes, disk_bytes: what the case needs at its peak; the run is refused where they are not free.
+    """
+
+    name: str
+    setup: Callable[[Path], Any]
+    run: Callable[[Any], int | Outcome]
+    teardown: Callable[[Any], None] = _nothing
+    against: str | None = None
+    is_fresh: bool = False
+    memory_bytes: int = GB // 4
+    disk_bytes: int = GB // 4
+
+
+@dataclass(slots=True)
+class Result:
+    """The measurements of one case, one entry per run; `peak_bytes` is the most of all runs, warm-up included."""
+
+    name: str
+    against: str | None
+    n_rows: int = 0
+    seconds: list[float] = field(default_factory=list)
+    p50_us: list[float] = field(default_factory=list)
+    p99_us: list[float] = field(default_factory=list)
+    peak_bytes: int = 0
+
+    def summary(self, others: dict[str, Result]) -> dict[str, Any]:
+        """Return the figures as JSON.
+
+        `ratio` compares the time per row with that of `against`: the median over the rounds, each of which ran both.
+        """
+        median = statistics.median(self.seconds)
+        ratio = None
+        if self.against is not None:
+            other = others[self.against]
+            pairs = zip(self.seconds, other.seconds, strict=True)
+            scale = other.n_rows / self.n_rows if self.n_rows else 1.0
+            ratio = statistics.median(scale * mine / max(theirs, 1e-9) for mine, theirs in pairs)
+        return {
+            "name": self.name,
+            "n_rows": self.n_rows,
+            "median_seconds": median,
+            "min_seconds": min(self.seconds),
+            "max_seconds": max(self.seconds),
+            "rows_per_second": self.n_rows / max(median, 1e-9),
+            "p50_us": statistics.median(self.p50_us) if self.p50_us else None,
+            "p99_us": statistics.median(self.p99_us) if self.p99_us else None,
+            "peak_bytes": self.peak_bytes,
+            "against": self.against,
+            "ratio": ratio,
+            "seconds": self.seconds,
+        }
+
+
+def main(module: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a workload from the command line and return the exit code: 0, 2 when it was refused, 1 when it failed.
+
+    Args:
+        module: the workload's module, such as "bench.first_path".
+        arguments: instead of those of the command line.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--runs", type=int, default=5, help="timed runs of each case")
+    parser.add_argument("--warm-ups", type=int, default=1, help="runs before them, not counted")
+    parser.add_argument(
+        "--case", action="append", help="only cases whose name contains this; may be repeated"
+    )
+    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    if options.runs < 1 or options.warm_ups < 0:
+        parser.error("--runs must be at least 1 and --warm-ups at least 0")
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        document = measure(
+            module,
+            names=options.case or (),
+            runs=options.runs,
+            warm_ups=options.warm_ups,
+            folder=options.folder,
+        )
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2 if isinstance(error, RefusedError) else 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; every process has ended and the temporary folder is gone.\n")
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    text = report.to_markdown(document)
+    sys.stdout.write(text)
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text(text)
+    return 0
+
+
+class RefusedError(BenchError):
+    """The machine lacks the memory or the disk that a case declares."""
+
+
+def measure(
+    module: str,
+    *,
+    names: Sequence[str] = (),
+    runs: int = 5,
+    warm_ups: int = 1,
+    folder: Path | None = None,
+) -> dict[str, Any]:
+    """Return the measurements of a workload as a JSON document.
+
+    Args:
+        names: measure only the cases whose name contains one of these, and those that they are compared with.
+    Raises:
+        RefusedError: memory or disk is short.
+        BenchError: a case failed, or a name fits none.
+    """
+    cases = choose(cases_of(module), names)
+    root = Path(folder or tempfile.gettempdir())
+    check_needs(cases, root)
+    results = {case.name: Result(name=case.name, against=case.against) for case in cases}
+    with ExitStack() as stack:
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopyard-bench-", dir=root))
+        workers = [stack.enter_context(Worker(module, case, Path(temporary))) for case in cases]
+        for round_ in range(-warm_ups, runs):
+            for worker in workers:
+                worker.run_once(results[worker.case.name], is_counted=round_ >= 0)
+    return {
+        "format_version": 1,
+        "workload": module,
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "runs": runs,
+        "warm_ups": warm_ups,
+        "machine": asdict(machine.describe()),
+        "versions": machine.versions(),
+        "cases": [result.summary(results) for result in results.values()],
+    }
+
+
+def cases_of(module: str) -> tuple[Case, ...]:
+    """Return the cases of a workload. Raises BenchError when they contradict each other."""
+    cases: tuple[Case, ...] = tuple(importlib.import_module(module).CASES)
+    names = [case.name for case in cases]
+    if len(set(names)) != len(names):
+        raise BenchError(f"{module} has two cases of one name: {', '.join(names)}.")
+    for case in cases:
+        if case.against is not None and case.against not in names:
+            raise BenchError(
+                f"{case.name!r} is compared with {case.against!r}; there are: {', '.join(names)}."
+            )
+    return cases
+
+
+def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
+    """Return the cases whose name contains one of `names` (none: all) and those that they are compared with."""
+    if not names:
+        return list(cases)
+    wanted = {case.name for case in cases if any(name in case.name for name in names)}
+    if not wanted:
+        raise BenchError(
+            f"No case is named like {', '.join(names)}. There are: {', '.join(c.name for c in cases)}."
+        )
+    wanted |= {case.against for case in cases if case.name in wanted and case.against is not None}
+    return [case for case in cases if case.name in wanted]
+
+
+def check_needs(cases: Sequence[Case], folder: Path) -> None:
+    """Raise RefusedError when less memory or disk is free than the cases need together: their states live at once."""
+    memory, disk = sum(case.memory_bytes for case in cases), sum(case.disk_bytes for case in cases)
+    for what, needed, free in (
+        ("memory", memory, machine.free_memory_bytes()),
+        (f"disk in {folder}", disk, shutil.disk_usage(folder).free),
+    ):
+        if free < needed:
+            raise RefusedError(
+                f"Not started: the cases need {needed / GB:.2f} GB of {what}, and {free / GB:.2f} GB are free. "
+                f"Choose fewer with --case, or another place with --folder."
+            )
+
+
+class Worker:
+    """A case in its own process, which starts with the with block and is gone after it, whatever happens."""
+
+    def __init__(self, module: str, case: Case, folder: Path) -> None:
+        self.module, self.case, self.folder = module, case, folder
+
+    def __enter__(self) -> Worker:
+        # A session of its own: Ctrl-C reaches only the parent, which then ends the whole group of each worker.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", self.module, self.case.name, str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            text=True,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with suppress(OSError):
+            self.process.stdin.close()  # the worker tears down and ends
+        if kind is None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=30)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # also what the case itself has started
+        self.process.wait()
+        self.process.stdout.close()
+
+    def run_once(self, result: Result, *, is_counted: bool) -> None:
+        """Let the worker run its case once and add what was measured to `result`. Raises BenchError."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with machine.PeakMemory(self.process.pid, every_seconds=SAMPLE_SECONDS) as memory:
+            try:
+                self.process.stdin.write("run\n")
+                self.process.stdin.flush()
+                line = self.process.stdout.readline()
+            except BrokenPipeError:
+                line = ""
+        if not line:
+            raise BenchError(f"{self.case.name}: its process ended with exit code {self.process.wait()}.")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise BenchError(f"{self.case.name} failed:\n{reply['error']}")
+        result.peak_bytes = max(result.peak_bytes, memory.peak_bytes, reply["peak_bytes"])
+        if not is_counted:
+            return
+        if result.seconds and result.n_rows != reply["n_rows"]:
+            raise BenchError(
+                f"{self.case.name} handled {reply['n_rows']} rows, and {result.n_rows} in the run before: "
+                f"every run must do the same work."
+            )
+        result.n_rows = reply["n_rows"]
+        result.seconds.append(reply["seconds"])
+        if reply["p50_us"] is not None:
+            result.p50_us.append(reply["p50_us"])
+            result.p99_us.append(reply["p99_us"])
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

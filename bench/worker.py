@@ -1,0 +1,83 @@
+"""The process of one case: sets it up, runs it once for each line on standard input, answers in JSON lines."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from bench.harness import Case, Outcome, cases_of
+
+
+def serve(module: str, name: str, folder: Path) -> None:
+    """Answer every line of standard input with one run of the case, until the input ends."""
+    # What a case writes to standard output must not mix with the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        case = next(case for case in cases_of(module) if case.name == name)
+        with _runs(case, folder) as run:
+            for _ in sys.stdin:
+                answers.write(json.dumps(run()) + "\n")
+    except Exception:
+        answers.write(json.dumps({"error": traceback.format_exc()}) + "\n")
+        raise SystemExit(1) from None
+
+
+@contextmanager
+def _state(case: Case, folder: Path) -> Any:
+    with tempfile.TemporaryDirectory(prefix="case-", dir=folder) as own:
+        state = case.setup(Path(own))
+        try:
+            yield state
+        finally:
+            case.teardown(state)
+
+
+@contextmanager
+def _runs(case: Case, folder: Path) -> Any:
+    """Give a function that runs the case once."""
+    if case.is_fresh:
+
+        def run() -> dict[str, Any]:
+            with _state(case, folder) as state:
+                return _timed(case.run, state)
+
+        yield run
+    else:
+        with _state(case, folder) as state:
+            yield lambda: _timed(case.run, state)
+
+
+def _timed(work: Callable[[Any], int | Outcome], state: Any) -> dict[str, Any]:
+    gc.collect()
+    machine.reset_peak()
+    started = time.perf_counter_ns()
+    done = work(state)
+    seconds = (time.perf_counter_ns() - started) / 1e9
+    outcome = done if isinstance(done, Outcome) else Outcome(done)
+    p50 = p99 = None
+    if len(outcome.latencies_us) >= 2:
+        cuts = statistics.quantiles(outcome.latencies_us, n=100, method="inclusive")
+        p50, p99 = cuts[49], cuts[98]
+    return {
+        "n_rows": outcome.n_rows,
+        "seconds": seconds,
+        "p50_us": p50,
+        "p99_us": p99,
+        "peak_bytes": machine.own_peak_bytes(),
+    }
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

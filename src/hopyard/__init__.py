@@ -1,0 +1,69 @@
+"""Hopyard: the feature store that can prove its training data.
+
+import hopyard
+
+project = hopyard.login()
+fs = project.get_feature_store()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hopyard.compute.transform import label_encoder, min_max_scaler, standard_scaler
+    from hopyard.connect import login
+    from hopyard.feature_group import FeatureGroup
+    from hopyard.feature_store import FeatureStore
+    from hopyard.feature_view import FeatureView
+    from hopyard.model.commit import Commit
+    from hopyard.model.manifest import Manifest
+    from hopyard.project import Project
+    from hopyard.queries import Query
+    from hopyard.training_dataset import TrainingDataset
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Commit": "hopyard.model.commit",
+    "FeatureGroup": "hopyard.feature_group",
+    "FeatureStore": "hopyard.feature_store",
+    "FeatureView": "hopyard.feature_view",
+    "Manifest": "hopyard.model.manifest",
+    "Project": "hopyard.project",
+    "Query": "hopyard.queries",
+    "TrainingDataset": "hopyard.training_dataset",
+    "label_encoder": "hopyard.compute.transform",
+    "login": "hopyard.connect",
+    "min_max_scaler": "hopyard.compute.transform",
+    "standard_scaler": "hopyard.compute.transform",
+}
+
+__all__ = [
+    "Commit",
+    "FeatureGroup",
+    "FeatureStore",
+    "FeatureView",
+    "Manifest",
+    "Project",
+    "Query",
+    "TrainingDataset",
+    "label_encoder",
+    "login",
+    "min_max_scaler",
+    "standard_scaler",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, importing its home on first use: `import hopyard` itself stays light."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'hopyard' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

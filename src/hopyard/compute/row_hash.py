@@ -1,0 +1,169 @@
+"""A stable 64-bit hash per row, and the order-free digest of a table (docs/reference/hashes.md).
+
+The state of a row starts from the seed and absorbs its values as 64-bit lanes, column by column:
+
+    absorb(state, lane) = mix64((state + lane) * MULTIPLIER)    modulo 2^64
+
+`mix64` is the output function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
+2014; constants by Stafford, Mix13). It spreads well and is no cryptographic hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hopyard.compute.canonical import (
+    BytesColumn,
+    CanonicalColumn,
+    FixedColumn,
+    ListColumn,
+    StructColumn,
+    pieces,
+)
+from hopyard.model.schema import Schema
+
+Lanes = npt.NDArray[np.uint64]
+"""One 64-bit lane per row, or a single one that holds for every row."""
+
+START = 0x686F707961726431  # "hopyard1"
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio
+MAX_DIRECT_BYTES = 256
+"""Longer values are absorbed as their BLAKE2b-128."""
+
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_ONE = np.ones(1, np.uint64)
+
+
+def row_hashes(table: pa.Table, schema: Schema, *, seed: int = 0) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row's values in the columns of `schema`, in the order of the rows.
+
+    It depends on the values, their feature types' encoding and the order of the columns; not on names, chunks,
+    offsets or the machine. Equal rows have equal hashes.
+
+    Args:
+        seed: a whole number, taken modulo 2^64; different seeds give independent hashes.
+    Raises:
+        SchemaMismatchError: a column is missing, or has values that its feature type cannot hold.
+    """
+    hashed = [hash_rows(columns, n_rows, seed) for n_rows, columns in pieces(table, schema)]
+    return np.concatenate(hashed) if hashed else np.empty(0, np.uint64)
+
+
+def row_digest(table: pa.Table, schema: Schema) -> str:
+    """Return the sum modulo 2^128 of the rows' 128-bit hashes, as 32 hexadecimal digits: equal for any order of rows."""
+    digest = RowDigest()
+    for n_rows, columns in pieces(table, schema):
+        digest.add(columns, n_rows)
+    return digest.hex()
+
+
+class RowDigest:
+    """Sums the 128-bit hashes of rows: the high half has seed 1, the low half seed 0."""
+
+    def __init__(self) -> None:
+        self._total = 0
+
+    def add(self, columns: list[CanonicalColumn], n_rows: int) -> None:
+        """Add rows that were taken apart."""
+        low, high = (_sum(hash_rows(columns, n_rows, seed)) for seed in (0, 1))
+        self._total = (self._total + (high << 64) + low) % (1 << 128)
+
+    def hex(self) -> str:
+        """Return the digest of the rows so far."""
+        return f"{self._total:032x}"
+
+
+def hash_rows(columns: list[CanonicalColumn] | tuple[CanonicalColumn, ...], n_rows: int, seed: int) -> Lanes:
+    """Return the hash of each of `n_rows` rows that were taken apart."""
+    state = absorb(np.array([START], np.uint64), np.array([seed % (1 << 64)], np.uint64))
+    for column in columns:
+        state = _absorb_column(state, column, seed)
+    return np.broadcast_to(state, (n_rows,))
+
+
+def absorb(state: Lanes, lane: Lanes) -> Lanes:
+    """Return the next states."""
+    mixed = state + lane
+    mixed *= MULTIPLIER
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= _MIX_1
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= _MIX_2
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _absorb_column(state: Lanes, column: CanonicalColumn, seed: int) -> Lanes:
+    # While no row differs from another, the state is one lane for all of them: the first column's tag costs nothing.
+    state = absorb(state, _ONE if column.valid is None else column.valid.astype(np.uint64))
+    match column:
+        case FixedColumn():
+            for lane in _lanes(column.values):
+                state = absorb(state, lane)
+            return state
+        case BytesColumn():
+            return _absorb_bytes(state, column)
+        case ListColumn():
+            state = absorb(state, column.lengths.view(np.uint64))
+            return absorb(state, _list_lanes(column, seed))
+        case StructColumn():
+            for field in column.fields:
+                state = _absorb_column(state, field, seed)
+            return state
+
+
+def _lanes(values: npt.NDArray[np.generic]) -> list[Lanes]:
+    """Return fixed-width values as lanes: whole numbers sign-extended, floats by their bits, decimals in two halves."""
+    if values.dtype.names:
+        return [np.ascontiguousarray(values[half]).view(np.uint64) for half in ("low", "high")]
+    if values.dtype.itemsize == 8:
+        return [values.view(np.uint64)]
+    if values.dtype.kind == "f":
+        return [values.view(np.uint32).astype(np.uint64)]
+    return [values.astype(np.int64).view(np.uint64)]
+
+
+def _absorb_bytes(state: Lanes, column: BytesColumn) -> Lanes:
+    lengths = column.lengths
+    state = absorb(state, lengths.view(np.uint64))
+    starts = np.cumsum(lengths) - lengths
+    is_long = lengths > MAX_DIRECT_BYTES
+    rest = np.where(is_long, 0, lengths)
+    padded = np.concatenate([column.data, np.zeros(8, np.uint8)])
+    # Every position of the bytes as the start of a word: the words overlap, and nothing is copied.
+    words: Lanes = np.ndarray((len(column.data) + 1,), np.dtype("<u8"), buffer=padded, strides=(1,))  # type: ignore[call-overload,unused-ignore]
+    n_words = -(-int(rest.max(initial=0)) // 8)
+    for k in range(n_words):
+        rows = np.flatnonzero(rest > 8 * k)
+        word = words[starts[rows] + 8 * k]
+        unused_bits = (8 * (8 - np.minimum(rest[rows] - 8 * k, 8))).astype(np.uint64)
+        word <<= unused_bits
+        word >>= unused_bits
+        state[rows] = absorb(state[rows], word)
+    for row in np.flatnonzero(is_long):
+        value = column.data[starts[row] : starts[row] + lengths[row]]
+        halves = np.frombuffer(hashlib.blake2b(value, digest_size=16).digest(), "<u8").astype(np.uint64)
+        for half in (0, 1):
+            state[row : row + 1] = absorb(state[row : row + 1], halves[half : half + 1])
+    return state
+
+
+def _list_lanes(column: ListColumn, seed: int) -> Lanes:
+    """Return a lane per list: the sum of its elements' hashes, each of which has absorbed its place in the list."""
+    total = column.elements.n_rows
+    ends = np.cumsum(column.lengths)
+    places = np.arange(total) - np.repeat(ends - column.lengths, column.lengths)
+    hashes = absorb(hash_rows((column.elements,), total, seed), places.view(np.uint64))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
+    lanes: Lanes = sums[ends] - sums[ends - column.lengths]
+    return lanes
+
+
+def _sum(hashes: Lanes) -> int:
+    """Return the exact sum, by halves that 64 bits can hold."""
+    low = int((hashes & np.uint64(0xFFFFFFFF)).sum(dtype=np.uint64))
+    return low + (int((hashes >> np.uint64(32)).sum(dtype=np.uint64)) << 32)

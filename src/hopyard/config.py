@@ -1,0 +1,86 @@
+"""Where the store is and how it behaves: arguments first, then environment variables, then defaults."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from hopyard.errors import ConfigError
+
+DEFAULT_FOLDER = ".hopyard"
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How a session behaves.
+
+    Attributes:
+        root: the store's folder, absolute.
+        actor: who is acting, for commits and manifests.
+        lock_timeout_seconds: how long a writer waits for another one.
+        online_timeout_seconds: how long an insert waits for its rows to be readable online.
+        memory_limit: for the query engine, such as "4GB"; None: a part of the machine's memory.
+        n_threads: for the query engine; None: one per core.
+    """
+
+    root: Path
+    actor: str
+    lock_timeout_seconds: float = 60.0
+    online_timeout_seconds: float = 60.0
+    memory_limit: str | None = None
+    n_threads: int | None = None
+
+
+def load_config(url: str | os.PathLike[str] | None = None) -> Config:
+    """Return the configuration for a store's URL.
+
+    Args:
+        url: a folder (a path, or file://); None: the environment variable HOPYARD_URL, else `./.hopyard`.
+    Raises:
+        ConfigError: the URL has a scheme that this release does not serve, or an option is no number.
+    """
+    text = os.fspath(url) if url is not None else os.environ.get("HOPYARD_URL") or DEFAULT_FOLDER
+    return Config(
+        root=_folder(text),
+        actor=os.environ.get("HOPYARD_ACTOR") or _user(),
+        lock_timeout_seconds=_number("HOPYARD_LOCK_TIMEOUT", 60.0),
+        online_timeout_seconds=_number("HOPYARD_ONLINE_TIMEOUT", 60.0),
+        memory_limit=os.environ.get("HOPYARD_MEMORY_LIMIT") or None,
+        n_threads=int(_number("HOPYARD_THREADS", 0)) or None,
+    )
+
+
+def _folder(text: str) -> Path:
+    if "://" not in text:
+        return Path(text).expanduser().absolute()
+    parsed = urlparse(text)
+    if parsed.scheme == "file" and parsed.netloc in ("", "localhost"):
+        return Path(unquote(parsed.path)).absolute()
+    raise ConfigError(
+        f"A store cannot be opened at {text!r}: this release keeps stores in folders. "
+        f"Give a path such as './.hopyard', or file:///path/to/it."
+    )
+
+
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ConfigError(f"The environment variable {name} is {text!r}: it must be a number of at least 0.")
+    return number
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

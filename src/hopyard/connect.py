@@ -1,0 +1,133 @@
+"""Open a store: choose the implementations by its URL, and hand them down as one session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from hopyard.config import DEFAULT_PROJECT, Config, load_config
+from hopyard.engines.duckdb import DuckDBEngine
+from hopyard.errors import ConfigError, ConflictError, NotFoundError
+from hopyard.model.codec import Frozen, from_json, to_json
+from hopyard.model.names import check_name
+from hopyard.offline.delta import DeltaOfflineStore
+from hopyard.online.lmdb import LmdbOnlineStore
+from hopyard.ports import Record
+from hopyard.project import Project
+from hopyard.registry.locks import FolderLocks
+from hopyard.registry.store import SqlRegistry, sqlite_url
+from hopyard.session import Failpoint, Session, never_fail
+from hopyard.time import Clock, system_clock
+
+STORE_FORMAT = 1
+MARKER = "hopyard.json"
+
+
+class StoreMarker(Frozen, frozen=True, kw_only=True):
+    """The file that makes a folder a store, and says how to read it."""
+
+    format_version: int = STORE_FORMAT
+    created_at_us: int
+
+
+def login(url: str | os.PathLike[str] | None = None, *, project: str | None = None) -> Project:
+    """Open a store and return a project of it. A folder that is no store yet becomes one; so does a new project.
+
+    Args:
+        url: the store's folder, as a path or file:// URL; None: the environment variable HOPYARD_URL, else `./.hopyard`.
+        project: its name; None: `default`.
+    Raises:
+        ConfigError: a URL that this release does not serve, or a folder that holds something else.
+        InvalidNameError: the project's name.
+        FormatVersionError: a store written by a newer Hopyard.
+    """
+    return Project(open_session(load_config(url), project=project))
+
+
+def open_session(
+    config: Config,
+    *,
+    project: str | None = None,
+    clock: Clock = system_clock,
+    failpoint: Failpoint = never_fail,
+    create: bool = True,
+) -> Session:
+    """Open the store at `config.root` and return a session; for tools and tests, which inject clocks and failpoints.
+
+    Args:
+        create: False: the store and the project must be there.
+    Raises:
+        NotFoundError: not there, and `create` is False. The others: see `login`.
+    """
+    name = check_name("project", project or DEFAULT_PROJECT)
+    _open_folder(config.root, clock, create=create)
+    home = config.root / "projects" / name
+    locks = FolderLocks(config.root / "locks")
+    session = Session(
+        project=name,
+        config=config,
+        clock=clock,
+        registry=SqlRegistry(sqlite_url(config.root / "registry.db"), clock=clock),
+        locks=locks,
+        offline=DeltaOfflineStore(config.root),
+        online=LmdbOnlineStore(
+            home / "online", locks=locks, lock_timeout_seconds=config.online_timeout_seconds
+        ),
+        engine=DuckDBEngine(memory_limit=config.memory_limit, n_threads=config.n_threads),
+        failpoint=failpoint,
+    )
+    _open_project(session, create=create)
+    return session
+
+
+def _open_folder(root: Path, clock: Clock, *, create: bool) -> None:
+    marker = root / MARKER
+    if marker.is_file():
+        from_json(StoreMarker, marker.read_bytes(), known=STORE_FORMAT, what=f"the store at {root}")
+        return
+    if not create:
+        raise ConfigError(f"There is no store at {root}. Give its folder with --url, or set HOPYARD_URL.")
+    if root.exists() and not root.is_dir():
+        raise ConfigError(f"A store cannot be opened at {root}: it is a file. Give a folder.")
+    if (
+        root.is_dir()
+        and any(root.iterdir())
+        and not (root / "registry.db").exists()
+        and not (root / "locks").exists()
+    ):
+        raise ConfigError(
+            f"{root} is a folder with other things in it and no store. Give an empty or new folder, "
+            f"such as {root / '.hopyard'}."
+        )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "locks").mkdir(exist_ok=True)
+        written = root / f"{MARKER}.{os.getpid()}"
+        written.write_bytes(to_json(StoreMarker(created_at_us=clock())) + b"\n")
+        written.replace(marker)
+    except OSError as error:
+        raise ConfigError(
+            f"A store cannot be made at {root}: {error.strerror}. Give a folder you can write to."
+        ) from error
+
+
+def _open_project(session: Session, *, create: bool) -> None:
+    if session.registry.find(session.project, "project", session.project) is not None:
+        return
+    if not create:
+        raise NotFoundError("project", session.project, [])
+    record = Record(
+        project=session.project,
+        kind="project",
+        name=session.project,
+        version=1,
+        id=f"project-{session.project}",
+        body=msgspec.json.encode({"format_version": 1, "name": session.project}),
+        actor=session.actor,
+    )
+    try:
+        session.registry.put(record, expected_revision=0)
+    except ConflictError:
+        return  # another process was faster

@@ -1,0 +1,1 @@
+"""Query engines: they run SQL trees over files and frames."""

@@ -1,0 +1,89 @@
+"""DuckDB in process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from hopyard.errors import QueryError
+from hopyard.ports import EngineCapabilities, Statement
+
+BATCH_ROWS = 122_880
+
+
+class DuckDBEngine:
+    """Implements `ports.QueryEngine`. One database per engine, one cursor per statement; spills to a folder of its own.
+
+    Args:
+        memory_limit: such as "4GB"; None: DuckDB's own choice. Results and Delta writes are not counted in it.
+        n_threads: None: one per core.
+    """
+
+    capabilities = EngineCapabilities(dialect="duckdb", has_asof_join=True)
+
+    def __init__(self, *, memory_limit: str | None = None, n_threads: int | None = None) -> None:
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"hopyard-duckdb-{os.getpid()}"),
+        }
+        if memory_limit is not None:
+            self._config["memory_limit"] = memory_limit
+        if n_threads is not None:
+            self._config["threads"] = n_threads
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._pid = 0
+        self._guard = threading.Lock()
+
+    def run(self, statement: Statement) -> pa.RecordBatchReader:
+        cursor = self._connect().cursor()
+        for frame, table in statement.frames.items():
+            cursor.register(frame, table)
+        sql = statement.tree.sql(dialect=self.capabilities.dialect)
+        try:
+            relation = cursor.sql(sql)
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+        except duckdb.Error as error:
+            raise QueryError(f"The query cannot be run: {error}") from error
+        return pa.RecordBatchReader.from_batches(statement.schema, _typed(reader, statement.schema, cursor))
+
+    def close(self) -> None:
+        with self._guard:
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        with self._guard:
+            if self._connection is None or self._pid != os.getpid():  # a connection does not survive a fork
+                connection = duckdb.connect(":memory:", config=self._config)
+                connection.execute("SET TimeZone = 'UTC'")
+                self._connection, self._pid = connection, os.getpid()
+            return self._connection
+
+
+def _typed(
+    reader: pa.RecordBatchReader, schema: pa.Schema, cursor: duckdb.DuckDBPyConnection
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches in exactly the promised types: the engine names list children and zones in its own way."""
+    try:
+        for batch in reader:
+            yield batch if batch.schema.equals(schema) else _cast(batch, schema)
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise QueryError(f"The query failed while it was read: {error}") from error
+    finally:
+        cursor.close()
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        values if values.type.equals(field.type) else values.cast(field.type)
+        for values, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,0 +1,285 @@
+"""The user's feature group: a named, versioned, typed table of features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+from hopyard.errors import NotFoundError
+from hopyard.ingest.create import delete_group
+from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
+from hopyard.ingest.draft import append_spec, ensure_stored, save_frame
+from hopyard.ingest.write import InsertOptions, append_features, catch_up_online, insert, remove_rows
+from hopyard.model.commit import Commit
+from hopyard.model.plan import Column, Plan
+from hopyard.model.specs import FeatureGroupSpec
+from hopyard.queries import Query
+from hopyard.query.build import as_of, filter_rows, group_source, scan, select, select_except
+from hopyard.query.feature import Condition, Feature
+from hopyard.retrieve.read import query_frame
+from hopyard.retrieve.usage import check_unused
+from hopyard.session import Session
+from hopyard.time import Instant
+
+
+class FeatureGroup:
+    """A table of features with a primary key and, usually, an event time. Made by `FeatureStore`.
+
+    Until the first `insert` or `save` nothing is stored, and `version` is None if none was given.
+    """
+
+    def __init__(self, session: Session, spec: FeatureGroupSpec, *, is_stored: bool) -> None:
+        self._session = session
+        self._spec = spec
+        self._is_stored = is_stored
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self._spec.name
+
+    @property
+    def version(self) -> int | None:
+        """The group's version; None while it is not stored and none was given."""
+        return self._spec.version or None
+
+    @property
+    def description(self) -> str:
+        """What the group is about."""
+        return self._spec.description
+
+    @property
+    def features(self) -> list[Feature]:
+        """The features, in order."""
+        return [self._feature(feature.name) for feature in self._spec.features]
+
+    @property
+    def primary_key(self) -> list[str]:
+        """The columns that name an entity."""
+        return list(self._spec.primary_key)
+
+    @property
+    def event_time(self) -> str | None:
+        """The column that says when a row held in the world."""
+        return self._spec.event_time
+
+    @property
+    def online_enabled(self) -> bool:
+        """Whether the newest row per key is served online."""
+        return self._spec.online_enabled
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """The age past which a row no longer matches."""
+        return None if self._spec.ttl_us is None else timedelta(microseconds=self._spec.ttl_us)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags, by name."""
+        return dict(self._spec.tags)
+
+    @property
+    def location(self) -> str:
+        """The folder of the group's Delta table, which any engine can read."""
+        return str(self._session.root / self._spec.location)
+
+    @property
+    def spec(self) -> FeatureGroupSpec:
+        """The group as frozen data."""
+        return self._spec
+
+    def insert(
+        self,
+        features: object,
+        *,
+        operation: Literal["upsert", "insert"] = "upsert",
+        overwrite: bool = False,
+        commit_id: str | None = None,
+        allow_future: bool = False,
+        duplicates: Literal["last", "error"] = "last",
+    ) -> Commit:
+        """Insert a dataframe as one commit, and return the commit.
+
+        When it returns, the rows are durable offline and, for an online group, readable online. The first insert
+        creates the group, with the types of the frame.
+
+        Args:
+            features: n rows: pandas, polars, pyarrow, anything with the Arrow C stream, or a list of dicts. It is not
+                changed. Naive timestamps are UTC. Of two rows with one identity the last one wins.
+            operation: `upsert` replaces the rows with the same identity (primary key + event time); `insert` promises
+                that there are none.
+            overwrite: replace the group's whole content; its history stays reachable.
+            commit_id: makes the insert idempotent: a known id writes nothing and returns its commit.
+            allow_future: accept rows dated later than now in an online group.
+            duplicates: `error` refuses two rows with one identity.
+        Raises:
+            SchemaMismatchError, InvalidNameError: columns or values that do not fit; nothing was written.
+            ExistingRowsError, DuplicateRowsError: a promise that the frame breaks; nothing was written.
+            OnlineBehindError: the commit stands offline and will be applied by the next writer.
+            LockTimeoutError: another process writes to the group for too long.
+        """
+        self._store(features)
+        options = InsertOptions(operation, overwrite, commit_id, allow_future, duplicates)
+        return insert(self._session, self._spec, features, options)
+
+    def save(self, features: object | None = None) -> FeatureGroup:
+        """Store the group, insert the frame if one is given, and return the group.
+
+        Raises:
+            SchemaMismatchError: neither a frame nor `features=` on creation says what the columns are.
+        """
+        self._spec, self._is_stored = (
+            save_frame(self._session, self._spec, features, is_stored=self._is_stored),
+            True,
+        )
+        return self
+
+    def remove_rows(self, keys: object) -> Commit:
+        """Remove rows as one commit, and return the commit. Online shows the newest row that remains.
+
+        Args:
+            keys: a dataframe with the primary key: all rows of those keys; with the event time, too: those rows.
+        Raises:
+            SchemaMismatchError: other columns than those.
+        """
+        return remove_rows(self._session, self._stored(), keys)
+
+    def append_features(
+        self, features: Mapping[str, str], *, defaults: Mapping[str, object] | None = None
+    ) -> FeatureGroup:
+        """Add features, and return the group. Older rows read null, or the default.
+
+        Args:
+            features: feature types by name, such as `{"gust": "double"}`.
+            defaults: values for the rows that exist, by name.
+        Raises:
+            AlreadyExistsError, InvalidNameError, SchemaMismatchError: a feature that cannot be added.
+        """
+        added = append_spec(self._stored(), features, defaults or {})
+        self._spec, _ = append_features(self._session, self._spec, added)
+        return self
+
+    def read(
+        self,
+        *,
+        as_of: Instant | int | None = None,
+        dataframe_type: str = "default",
+        order_by: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> Any:
+        """Return all rows as a dataframe; see `Query.read`.
+
+        Args:
+            as_of: an instant or a commit number: the group as it was then.
+        """
+        return self.as_of(as_of).read(dataframe_type=dataframe_type, order_by=order_by, limit=limit)
+
+    def show(self, n: int = 10) -> Any:
+        """Return the first `n` rows, in no promised order, as a dataframe."""
+        return query_frame(self._session, self._plan(), "default", limit=n)
+
+    def select(self, features: Sequence[str]) -> Query:
+        """Return a query of these features, in this order. Raises NotFoundError."""
+        return Query(self._session, select(self._plan(), features))
+
+    def select_all(self) -> Query:
+        """Return a query of all features; joined to another query, without its event time and its join keys."""
+        return Query(self._session, self._plan())
+
+    def select_except(self, features: Sequence[str]) -> Query:
+        """Return a query of all features but these. Raises NotFoundError."""
+        return Query(self._session, select_except(self._plan(), features))
+
+    def select_features(self) -> Query:
+        """Return a query of all features but the primary key, foreign keys and the event time."""
+        spec = self._stored()
+        keys = {*spec.primary_key, *(key.column for key in spec.foreign_key), spec.event_time}
+        return Query(
+            self._session, select_except(self._plan(), [f.name for f in spec.features if f.name in keys])
+        )
+
+    def filter(self, condition: Condition) -> Query:
+        """Return a query of the rows that match; joined to another query, they are chosen before the join."""
+        return Query(self._session, filter_rows(self._plan(), condition.predicate))
+
+    def as_of(self, when: Instant | int | None) -> Query:
+        """Return a query of the group as committed at an instant, or at a commit number; None: the latest."""
+        return Query(self._session, as_of(self._plan(), when))
+
+    def commit_details(self, limit: int | None = None) -> list[Commit]:
+        """Return the commits, newest first."""
+        return list(self._session.offline.commits(self._stored().location))[::-1][:limit]
+
+    def catch_up_online(self) -> int:
+        """Apply the commits that the online store lacks, and return how many they were."""
+        return catch_up_online(self._session, self._stored())
+
+    def update_description(self, description: str) -> FeatureGroup:
+        """Change what the group says about itself, and return the group."""
+        self._spec = describe_group(self._session, self._stored(), description)
+        return self
+
+    def update_feature_description(self, feature_name: str, description: str) -> FeatureGroup:
+        """Change what a feature says about itself, and return the group. Raises NotFoundError."""
+        self._spec = describe_feature(self._session, self._stored(), feature_name, description)
+        return self
+
+    def add_tag(self, name: str, value: str) -> None:
+        """Set a tag."""
+        self._spec = add_tag(self._session, self._stored(), name, value)
+
+    def get_tag(self, name: str) -> str:
+        """Return the value of a tag. Raises NotFoundError."""
+        if name not in self._spec.tags:
+            raise NotFoundError(f"tag of {self._spec.label!r}", name, self._spec.tags)
+        return self._spec.tags[name]
+
+    def delete_tag(self, name: str) -> None:
+        """Remove a tag. Raises NotFoundError."""
+        self._spec = remove_tag(self._session, self._stored(), name)
+
+    def delete(self, *, force: bool = False) -> None:
+        """Remove the group with all its rows and its history, offline and online.
+
+        Args:
+            force: also when feature views read it; they stop working.
+        Raises:
+            QueryError: feature views read it; the message names them.
+        """
+        check_unused(self._session, self._stored(), force=force)
+        delete_group(self._session, self._spec)
+
+    def __getitem__(self, name: str) -> Feature:
+        """Return a feature, to be compared in `filter`. Raises NotFoundError."""
+        return self._feature(name)
+
+    def __getattr__(self, name: str) -> Feature:
+        spec = self.__dict__.get("_spec")
+        if spec is None or name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._feature(name)
+        except NotFoundError as error:
+            raise AttributeError(str(error)) from None
+
+    def __repr__(self) -> str:
+        version = self.version if self.version is not None else "not stored"
+        return f"FeatureGroup({self.name!r}, version={version}, {len(self._spec.features)} features)"
+
+    def _feature(self, name: str) -> Feature:
+        feature = self._spec.feature(name)
+        column = Column(feature=name, group=self._spec.label)
+        return Feature(column, type=feature.type, description=feature.description)
+
+    def _plan(self) -> Plan:
+        return scan(group_source(self._stored()))
+
+    def _stored(self) -> FeatureGroupSpec:
+        if not self._is_stored:
+            raise NotFoundError("stored feature group", self.name, [])
+        return self._spec
+
+    def _store(self, features: object) -> None:
+        if not self._is_stored:
+            self._spec, self._is_stored = ensure_stored(self._session, self._spec, features), True

@@ -1,0 +1,203 @@
+"""The user's feature store: the feature groups and feature views of one project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from hopyard.feature_group import FeatureGroup
+from hopyard.feature_view import FeatureView
+from hopyard.ingest.draft import draft_group
+from hopyard.ingest.find import get_group, get_or_draft_group, list_groups
+from hopyard.model.specs import EventTimeUnit, TransformationSpec
+from hopyard.queries import Query
+from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
+from hopyard.session import Session
+
+
+class FeatureStore:
+    """The feature groups and feature views of one project. Made by `Project.get_feature_store`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self._session.project
+
+    def create_feature_group(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        description: str = "",
+        primary_key: Sequence[str] | str = (),
+        event_time: str | None = None,
+        event_time_unit: EventTimeUnit | None = None,
+        foreign_key: Sequence[str] | Mapping[str, str] | str = (),
+        ttl: timedelta | None = None,
+        online_enabled: bool = False,
+        features: Mapping[str, str] | None = None,
+    ) -> FeatureGroup:
+        """Return a new feature group; nothing is stored until its first `insert` or `save`.
+
+        Args:
+            name: lower-case letters, digits and underscores.
+            version: None: the next one, decided when the group is stored.
+            description: what the group is about.
+            primary_key: the columns that name an entity. Without one the group is append-only and offline only.
+            event_time: the column that says when a row held in the world: a timestamp, a date (00:00 UTC), or a
+                bigint since 1970.
+            event_time_unit: what a bigint event time counts: s, ms or us.
+            foreign_key: columns that hold keys of other groups, for inferred joins; as a dict where the names differ:
+                `{"dest": "faa"}`.
+            ttl: the age past which a row no longer matches.
+            online_enabled: serve the newest row per primary key online.
+            features: feature types by name; default: inferred from the first frame.
+        Raises:
+            InvalidNameError: the name; the message shows the nearest valid one.
+            AlreadyExistsError: this version is stored.
+        """
+        spec = draft_group(
+            self._session,
+            name,
+            version,
+            description=description,
+            primary_key=primary_key,
+            event_time=event_time,
+            event_time_unit=event_time_unit,
+            foreign_key=foreign_key,
+            ttl=ttl,
+            online_enabled=online_enabled,
+            features=features,
+        )
+        return FeatureGroup(self._session, spec, is_stored=False)
+
+    def get_feature_group(self, name: str, version: int | None = None) -> FeatureGroup:
+        """Return a stored feature group; None: its latest version. Raises NotFoundError."""
+        return FeatureGroup(self._session, get_group(self._session, name, version), is_stored=True)
+
+    def get_or_create_feature_group(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        description: str | None = None,
+        primary_key: Sequence[str] | str | None = None,
+        event_time: str | None = None,
+        event_time_unit: EventTimeUnit | None = None,
+        foreign_key: Sequence[str] | Mapping[str, str] | str | None = None,
+        ttl: timedelta | None = None,
+        online_enabled: bool | None = None,
+        features: Mapping[str, str] | None = None,
+    ) -> FeatureGroup:
+        """Return the stored feature group, or a new one as `create_feature_group` does.
+
+        Args:
+            version: None: the latest, or the first.
+        Raises:
+            AlreadyExistsError: an argument contradicts what is stored; the message lists each difference.
+        """
+        asked = {
+            "description": description,
+            "primary_key": primary_key,
+            "event_time": event_time,
+            "event_time_unit": event_time_unit,
+            "foreign_key": foreign_key,
+            "ttl": ttl,
+            "online_enabled": online_enabled,
+            "features": features,
+        }
+        given = {argument: value for argument, value in asked.items() if value is not None}
+        spec, is_stored = get_or_draft_group(self._session, name, version, given)
+        return FeatureGroup(self._session, spec, is_stored=is_stored)
+
+    def list_feature_groups(self, name: str | None = None) -> list[FeatureGroup]:
+        """Return the stored feature groups, all versions, ordered by name and version."""
+        return [
+            FeatureGroup(self._session, spec, is_stored=True) for spec in list_groups(self._session, name)
+        ]
+
+    def create_feature_view(
+        self,
+        name: str,
+        query: Query,
+        version: int | None = None,
+        *,
+        description: str = "",
+        labels: Sequence[str] | str = (),
+        training_helper_columns: Sequence[str] = (),
+        inference_helper_columns: Sequence[str] = (),
+        transformation_functions: Sequence[TransformationSpec] = (),
+    ) -> FeatureView:
+        """Store a new feature view and return it.
+
+        Args:
+            name: lower-case letters, digits and underscores.
+            query: the features, labels and helper columns; its left-most group gives the rows and their event times.
+            version: None: the next one.
+            labels: the columns to predict, never part of a feature vector.
+            training_helper_columns: columns that help while training and are no features.
+            inference_helper_columns: columns that help while serving and are no features.
+            transformation_functions: such as `hopyard.min_max_scaler("temp")`; a feature keeps its name and place.
+        Raises:
+            AlreadyExistsError, InvalidNameError: the name or version.
+            NotFoundError: a label, helper column or transformed feature that the query does not have.
+            TrainingDatasetError: a column with two roles, or a transformation that does not fit its type.
+        """
+        spec = draft_view(
+            self._session,
+            name,
+            query.plan,
+            version,
+            description=description,
+            labels=labels,
+            training_helper_columns=training_helper_columns,
+            inference_helper_columns=inference_helper_columns,
+            transformation_functions=transformation_functions,
+        )
+        return FeatureView(self._session, create_view(self._session, spec))
+
+    def get_or_create_feature_view(
+        self,
+        name: str,
+        query: Query,
+        version: int | None = None,
+        *,
+        description: str = "",
+        labels: Sequence[str] | str = (),
+        training_helper_columns: Sequence[str] = (),
+        inference_helper_columns: Sequence[str] = (),
+        transformation_functions: Sequence[TransformationSpec] = (),
+    ) -> FeatureView:
+        """Return the stored feature view, or create it.
+
+        Args:
+            version: None: the latest, or the first. The other arguments are those of `create_feature_view`.
+        Raises:
+            AlreadyExistsError: the query, labels, helpers or transformations differ from the stored ones.
+        """
+        spec = draft_view(
+            self._session,
+            name,
+            query.plan,
+            version,
+            description=description,
+            labels=labels,
+            training_helper_columns=training_helper_columns,
+            inference_helper_columns=inference_helper_columns,
+            transformation_functions=transformation_functions,
+        )
+        return FeatureView(self._session, get_or_create_view(self._session, spec))
+
+    def get_feature_view(self, name: str, version: int | None = None) -> FeatureView:
+        """Return a stored feature view; None: its latest version. Raises NotFoundError."""
+        return FeatureView(self._session, get_view(self._session, name, version))
+
+    def list_feature_views(self, name: str | None = None) -> list[FeatureView]:
+        """Return the stored feature views, all versions, ordered by name and version."""
+        return [FeatureView(self._session, spec) for spec in list_views(self._session, name)]
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({self.name!r} at {str(self._session.root)!r})"

@@ -1,0 +1,397 @@
+"""The user's feature view: the features and labels of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hopyard.errors import ServingError
+from hopyard.model.specs import FeatureViewSpec, TransformationSpec
+from hopyard.queries import Query
+from hopyard.retrieve.dataset import create_dataset, get_manifest, list_manifests
+from hopyard.retrieve.frames import batch_frame, in_memory, stored_splits, vector_frame
+from hopyard.retrieve.serving import open_reader
+from hopyard.retrieve.training import three_way, two_way
+from hopyard.retrieve.usage import delete_view
+from hopyard.retrieve.vectors import Entry, VectorReader
+from hopyard.retrieve.view import feature_outputs
+from hopyard.session import Session
+from hopyard.time import Instant, optional_micros
+from hopyard.training_dataset import TrainingDataset
+
+
+class FeatureView:
+    """A query with labels and transformations, under a name and a version. Made by `FeatureStore`."""
+
+    def __init__(self, session: Session, spec: FeatureViewSpec) -> None:
+        self._session = session
+        self._spec = spec
+        self._reader: VectorReader | None = None
+
+    @property
+    def name(self) -> str:
+        """The view's name."""
+        return self._spec.name
+
+    @property
+    def version(self) -> int:
+        """The view's version."""
+        return self._spec.version
+
+    @property
+    def description(self) -> str:
+        """What the view is for."""
+        return self._spec.description
+
+    @property
+    def labels(self) -> list[str]:
+        """The columns to predict."""
+        return list(self._spec.labels)
+
+    @property
+    def features(self) -> list[str]:
+        """The names of what a model sees, in the order of feature vectors."""
+        return [out.name for out in feature_outputs(self._spec)]
+
+    @property
+    def transformations(self) -> list[TransformationSpec]:
+        """The transformations, each bound to its feature."""
+        return list(self._spec.transformations)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags, by name."""
+        return dict(self._spec.tags)
+
+    @property
+    def query(self) -> Query:
+        """The query, with labels and helper columns."""
+        return Query(self._session, self._spec.plan)
+
+    @property
+    def spec(self) -> FeatureViewSpec:
+        """The view as frozen data."""
+        return self._spec
+
+    def training_data(
+        self,
+        *,
+        start_time: Instant | None = None,
+        end_time: Instant | None = None,
+        training_helper_columns: bool = False,
+        dataframe_type: str = "default",
+    ) -> tuple[Any, Any]:
+        """Return features X and labels y of all rows, in memory; no training dataset version is made.
+
+        Each row has its features as they were at its event time; rows are ordered by the root's row identity.
+
+        Args:
+            start_time, end_time: only rows with `start <= event time < end` (UTC).
+            training_helper_columns: keep them in X.
+            dataframe_type: see `Query.read`. One label is a Series or a vector, several are a frame, none is None.
+        """
+        return in_memory(
+            self._session,
+            self._spec,
+            None,
+            start_us=optional_micros(start_time),
+            end_us=optional_micros(end_time),
+            keep_helpers=training_helper_columns,
+            dataframe_type=dataframe_type,
+        )
+
+    def train_test_split(
+        self,
+        test_size: float | None = None,
+        *,
+        train_start: Instant | None = None,
+        train_end: Instant | None = None,
+        test_start: Instant | None = None,
+        test_end: Instant | None = None,
+        seed: int | None = None,
+        exact: bool | None = None,
+        training_helper_columns: bool = False,
+        dataframe_type: str = "default",
+    ) -> tuple[Any, ...]:
+        """Return X_train, X_test, y_train, y_test in memory; transformations are fitted on train.
+
+        Args:
+            test_size: the share of test rows, chosen by a seeded hash of each row's identity; or, by event time,
+                train_start <= train < train_end and test_start <= test < test_end (UTC; missing ends are open, and of
+                two neighbouring bounds one is enough).
+            seed: of the random split; the default is fixed.
+            exact: exactly the rounded share (default where a split is small), or a threshold on the hash, by which a
+                row never changes its split when data grows.
+            training_helper_columns: keep them in X.
+            dataframe_type: see `Query.read`.
+        Raises:
+            TrainingDatasetError: sizes or times that cannot be.
+        """
+        bounds = {
+            "train_start": optional_micros(train_start),
+            "train_end": optional_micros(train_end),
+            "test_start": optional_micros(test_start),
+            "test_end": optional_micros(test_end),
+        }
+        request = two_way(test_size=test_size, seed=seed, exact=exact, bounds=bounds)
+        return in_memory(
+            self._session,
+            self._spec,
+            request,
+            keep_helpers=training_helper_columns,
+            dataframe_type=dataframe_type,
+        )
+
+    def train_validation_test_split(
+        self,
+        validation_size: float | None = None,
+        test_size: float | None = None,
+        *,
+        train_start: Instant | None = None,
+        train_end: Instant | None = None,
+        validation_start: Instant | None = None,
+        validation_end: Instant | None = None,
+        test_start: Instant | None = None,
+        test_end: Instant | None = None,
+        seed: int | None = None,
+        exact: bool | None = None,
+        training_helper_columns: bool = False,
+        dataframe_type: str = "default",
+    ) -> tuple[Any, ...]:
+        """Return X_train, X_validation, X_test, y_train, y_validation, y_test; see `train_test_split`."""
+        bounds = {
+            "train_start": optional_micros(train_start),
+            "train_end": optional_micros(train_end),
+            "validation_start": optional_micros(validation_start),
+            "validation_end": optional_micros(validation_end),
+            "test_start": optional_micros(test_start),
+            "test_end": optional_micros(test_end),
+        }
+        request = three_way(
+            validation_size=validation_size, test_size=test_size, seed=seed, exact=exact, bounds=bounds
+        )
+        return in_memory(
+            self._session,
+            self._spec,
+            request,
+            keep_helpers=training_helper_columns,
+            dataframe_type=dataframe_type,
+        )
+
+    def create_training_data(
+        self,
+        *,
+        start_time: Instant | None = None,
+        end_time: Instant | None = None,
+        data_format: str = "parquet",
+        description: str = "",
+    ) -> TrainingDataset:
+        """Materialise all rows as the next training dataset version, and return it.
+
+        Args:
+            start_time, end_time: only rows with `start <= event time < end` (UTC).
+            data_format: parquet or csv.
+        Raises:
+            TrainingDatasetError: an unknown format, or one that cannot keep a column exactly; nothing was written.
+        """
+        manifest = create_dataset(
+            self._session,
+            self._spec,
+            None,
+            data_format=data_format,
+            description=description,
+            start_us=optional_micros(start_time),
+            end_us=optional_micros(end_time),
+        )
+        return TrainingDataset(self._session, manifest)
+
+    def create_train_test_split(
+        self,
+        test_size: float | None = None,
+        *,
+        train_start: Instant | None = None,
+        train_end: Instant | None = None,
+        test_start: Instant | None = None,
+        test_end: Instant | None = None,
+        seed: int | None = None,
+        exact: bool | None = None,
+        data_format: str = "parquet",
+        description: str = "",
+    ) -> TrainingDataset:
+        """Materialise train and test as the next training dataset version, and return it.
+
+        The arguments are those of `train_test_split` and `create_training_data`.
+        """
+        bounds = {
+            "train_start": optional_micros(train_start),
+            "train_end": optional_micros(train_end),
+            "test_start": optional_micros(test_start),
+            "test_end": optional_micros(test_end),
+        }
+        request = two_way(test_size=test_size, seed=seed, exact=exact, bounds=bounds)
+        manifest = create_dataset(
+            self._session, self._spec, request, data_format=data_format, description=description
+        )
+        return TrainingDataset(self._session, manifest)
+
+    def create_train_validation_test_split(
+        self,
+        validation_size: float | None = None,
+        test_size: float | None = None,
+        *,
+        train_start: Instant | None = None,
+        train_end: Instant | None = None,
+        validation_start: Instant | None = None,
+        validation_end: Instant | None = None,
+        test_start: Instant | None = None,
+        test_end: Instant | None = None,
+        seed: int | None = None,
+        exact: bool | None = None,
+        data_format: str = "parquet",
+        description: str = "",
+    ) -> TrainingDataset:
+        """Materialise train, validation and test as the next training dataset version; see the two-way method."""
+        bounds = {
+            "train_start": optional_micros(train_start),
+            "train_end": optional_micros(train_end),
+            "validation_start": optional_micros(validation_start),
+            "validation_end": optional_micros(validation_end),
+            "test_start": optional_micros(test_start),
+            "test_end": optional_micros(test_end),
+        }
+        request = three_way(
+            validation_size=validation_size, test_size=test_size, seed=seed, exact=exact, bounds=bounds
+        )
+        manifest = create_dataset(
+            self._session, self._spec, request, data_format=data_format, description=description
+        )
+        return TrainingDataset(self._session, manifest)
+
+    def get_training_dataset(self, version: int | None = None) -> TrainingDataset:
+        """Return a training dataset; None: the latest. Raises NotFoundError."""
+        return TrainingDataset(self._session, get_manifest(self._session, self._spec, version))
+
+    def get_training_datasets(self) -> list[TrainingDataset]:
+        """Return all training datasets of this view, oldest first."""
+        return [
+            TrainingDataset(self._session, manifest) for manifest in list_manifests(self._session, self._spec)
+        ]
+
+    def get_training_data(
+        self, version: int | None = None, *, dataframe_type: str = "default"
+    ) -> tuple[Any, ...]:
+        """Return X and y of a stored training dataset; with splits X_train, X_test, ..., y_train, y_test, ..."""
+        return stored_splits(self._session, self._spec, version, dataframe_type)
+
+    def get_batch_data(
+        self,
+        *,
+        start_time: Instant | None = None,
+        end_time: Instant | None = None,
+        training_dataset_version: int | None = None,
+        transformed: bool = True,
+        primary_key: bool = False,
+        event_time: bool = False,
+        dataframe_type: str = "default",
+    ) -> Any:
+        """Return the features of the root's rows, each as they were at its event time, for batch scoring.
+
+        Args:
+            start_time, end_time: only rows with `start <= event time < end` (UTC).
+            training_dataset_version: whose fitted statistics transform the features; None: the latest. Unused by
+                views without transformations.
+            transformed: False: the features as stored.
+            primary_key, event_time: add the root's, after the features, unless they are among them.
+            dataframe_type: see `Query.read`.
+        Raises:
+            NotFoundError: the view has transformations and no training dataset.
+        """
+        return batch_frame(
+            self._session,
+            self._spec,
+            start_us=optional_micros(start_time),
+            end_us=optional_micros(end_time),
+            training_dataset_version=training_dataset_version,
+            transformed=transformed,
+            primary_key=primary_key,
+            event_time=event_time,
+            dataframe_type=dataframe_type,
+        )
+
+    def init_serving(self, training_dataset_version: int | None = None) -> None:
+        """Prepare `get_feature_vector`: keys, order, decoding and transformations are decided once.
+
+        Args:
+            training_dataset_version: whose fitted statistics transform the features; None: the latest.
+        Raises:
+            ServingError: the view cannot be served as it was trained, with every reason.
+            NotFoundError: the view has transformations and no training dataset.
+        """
+        self._reader = open_reader(self._session, self._spec, training_dataset_version)
+
+    @property
+    def serving_keys(self) -> list[str]:
+        """The keys that an entry needs. Raises ServingError before `init_serving`."""
+        return list(self._serving().serving_keys)
+
+    def get_feature_vector(
+        self,
+        entry: Entry,
+        *,
+        passed_features: Entry | None = None,
+        allow_missing: bool = False,
+        return_type: str = "list",
+        transform: bool = True,
+    ) -> Any:
+        """Return the view's features for one entity, as they are now.
+
+        Args:
+            entry: the serving keys; features of the root that are known at request time may be given here, too.
+            passed_features: features that the caller knows better, by name; they win over the online store.
+            allow_missing: null for features without an online row (or past their ttl) instead of an error.
+            return_type: list (in the order of `features`), dict, numpy, pandas or polars.
+            transform: False: the features as stored.
+        Returns:
+            One value per feature. Timestamps are aware datetimes in UTC.
+        Raises:
+            FeatureVectorError: unknown or missing keys, a wrong type, or a missing feature.
+            ServingError: before `init_serving`.
+        """
+        passed = None if passed_features is None else [passed_features]
+        reader = self._serving()
+        rows = reader.read([entry], passed, allow_missing=allow_missing, transform=transform)
+        return rows[0] if return_type == "list" else vector_frame(reader, rows, return_type, is_single=True)
+
+    def get_feature_vectors(
+        self,
+        entries: Sequence[Entry],
+        *,
+        passed_features: Sequence[Entry] | None = None,
+        allow_missing: bool = False,
+        return_type: str = "list",
+        transform: bool = True,
+    ) -> Any:
+        """Return one vector per entry, in their order, always; see `get_feature_vector`."""
+        reader = self._serving()
+        rows = reader.read(entries, passed_features, allow_missing=allow_missing, transform=transform)
+        return rows if return_type == "list" else vector_frame(reader, rows, return_type, is_single=False)
+
+    def delete(self, *, force: bool = False) -> None:
+        """Remove the view.
+
+        Args:
+            force: remove its training datasets, too.
+        Raises:
+            TrainingDatasetError: it has training datasets; the message names them.
+        """
+        delete_view(self._session, self._spec, force=force)
+
+    def __repr__(self) -> str:
+        return f"FeatureView({self.name!r}, version={self.version}, {len(self.features)} features, labels={self.labels})"
+
+    def _serving(self) -> VectorReader:
+        if self._reader is None:
+            raise ServingError(
+                f"Feature view {self._spec.label!r} is not ready to serve: call init_serving() once, then ask for vectors."
+            )
+        return self._reader

@@ -1,0 +1,1 @@
+"""A dataframe becomes checked Arrow, then a commit, then online rows."""

@@ -1,0 +1,121 @@
+"""A feature group comes into being: folder, table, registry row, in this order; and goes, in the reverse one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import msgspec
+
+from hopyard.compute.layout import online_table
+from hopyard.errors import AlreadyExistsError, ConflictError
+from hopyard.ingest.apply import rebuild
+from hopyard.ingest.infer import check_group
+from hopyard.model.codec import from_json, to_json
+from hopyard.model.commit import Commit
+from hopyard.model.specs import GROUP_FORMAT, FeatureGroupSpec
+from hopyard.ports import Record, RecordKind
+from hopyard.session import Session
+
+KIND: RecordKind = "feature_group"
+MAX_TRIES = 20
+
+
+def create_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
+    """Store a group and return it with its version, id and location.
+
+    Args:
+        spec: its `version` 0 stands for the latest + 1, decided here, also between processes.
+    Raises:
+        AlreadyExistsError: this version is stored.
+        SchemaMismatchError: keys, event time or types that cannot be.
+    """
+    check_group(spec)
+    with session.locks.hold(
+        f"create.{spec.project}.{spec.name}", timeout_seconds=session.config.lock_timeout_seconds
+    ):
+        version = spec.version or _next_version(session, spec)
+        if session.registry.find(spec.project, KIND, spec.name, version) is not None:
+            raise already_exists(spec.name, version)
+        id_ = secrets.token_hex(4)
+        stored = msgspec.structs.replace(
+            spec,
+            version=version,
+            id=id_,
+            location=f"projects/{spec.project}/groups/{spec.name}_{version}-{id_}",
+        )
+        draft = Commit(number=0, committed_at_us=session.clock(), operation="create", actor=session.actor)
+        session.offline.create(stored, draft)
+        if stored.online_enabled:
+            session.online.ensure(online_table(stored))
+            rebuild(session, stored)
+        session.failpoint("group_before_register")
+        try:
+            session.registry.put(_record(session, stored), expected_revision=0)
+        except ConflictError as error:
+            session.offline.drop(stored.location)
+            raise already_exists(spec.name, version) from error
+        return stored
+
+
+def change_group(
+    session: Session, spec: FeatureGroupSpec, change: Callable[[FeatureGroupSpec], FeatureGroupSpec]
+) -> FeatureGroupSpec:
+    """Return the group after a change of its stored spec; decided anew when somebody else changed it in between.
+
+    Raises:
+        NotFoundError: the group is gone.
+        ConflictError: others were faster every time.
+    """
+    for _ in range(MAX_TRIES):
+        stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
+        changed = change(load_group(stored))
+        record = msgspec.structs.replace(stored, body=to_json(changed), actor=session.actor)
+        try:
+            session.registry.put(record, expected_revision=stored.revision)
+            return changed
+        except ConflictError:
+            continue
+    raise ConflictError(f"{spec.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
+
+
+def delete_group(session: Session, spec: FeatureGroupSpec) -> None:
+    """Remove a group with all its rows and history, online and offline. Raises NotFoundError."""
+    stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
+    session.registry.delete(stored)
+    session.online.drop(spec.id)
+    session.offline.drop(spec.location)
+
+
+def load_group(record: Record) -> FeatureGroupSpec:
+    """Return the spec in a record of the registry."""
+    return from_json(
+        FeatureGroupSpec,
+        record.body,
+        known=GROUP_FORMAT,
+        what=f"feature group {record.name!r} version {record.version}",
+    )
+
+
+def already_exists(name: str, version: int) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"Feature group {name!r} version {version} exists. Use get_feature_group({name!r}, {version}), "
+        f"or create_feature_group({name!r}) without a version to make the next one."
+    )
+
+
+def _next_version(session: Session, spec: FeatureGroupSpec) -> int:
+    latest = session.registry.find(spec.project, KIND, spec.name)
+    return latest.version + 1 if latest else 1
+
+
+def _record(session: Session, spec: FeatureGroupSpec) -> Record:
+    return Record(
+        project=spec.project,
+        kind="feature_group",
+        name=spec.name,
+        version=spec.version,
+        id=spec.id,
+        body=to_json(spec),
+        actor=session.actor,
+    )

@@ -1,0 +1,184 @@
+"""Feature groups that are described but not stored yet, and what stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from hopyard.errors import AlreadyExistsError, ConfigError, SchemaMismatchError
+from hopyard.ingest.create import KIND, already_exists, create_group
+from hopyard.ingest.frame import to_arrow_table
+from hopyard.ingest.infer import infer_features
+from hopyard.ingest.write import InsertOptions, insert
+from hopyard.model.arrow import to_arrow
+from hopyard.model.names import check_name
+from hopyard.model.plan import ForeignKey, Value, literal
+from hopyard.model.specs import EventTimeUnit, FeatureGroupSpec, FeatureSpec
+from hopyard.model.types import parse_type
+from hopyard.session import Session
+
+
+def draft_group(
+    session: Session,
+    name: str,
+    version: int | None,
+    *,
+    description: str = "",
+    primary_key: Sequence[str] | str = (),
+    event_time: str | None = None,
+    event_time_unit: EventTimeUnit | None = None,
+    foreign_key: Sequence[str] | Mapping[str, str] | str = (),
+    ttl: timedelta | None = None,
+    online_enabled: bool = False,
+    features: Mapping[str, str] | None = None,
+) -> FeatureGroupSpec:
+    """Return the spec of a group that is not stored yet: version 0 stands for the next one; no id, no location.
+
+    Raises:
+        InvalidNameError: the name.
+        AlreadyExistsError: this version is stored.
+        ConfigError: a version below 1.
+    """
+    check_name("feature group", name)
+    check_version(version)
+    if version is not None and session.registry.find(session.project, KIND, name, version) is not None:
+        raise already_exists(name, version)
+    return FeatureGroupSpec(
+        project=session.project,
+        name=name,
+        version=version or 0,
+        id="",
+        location="",
+        description=description,
+        features=tuple(
+            FeatureSpec(name=feature, type=str(parse_type(type_)))
+            for feature, type_ in (features or {}).items()
+        ),
+        primary_key=_names(primary_key),
+        foreign_key=_foreign_keys(foreign_key),
+        event_time=event_time,
+        event_time_unit=event_time_unit,
+        ttl_us=None if ttl is None else ttl // timedelta(microseconds=1),
+        online_enabled=online_enabled,
+    )
+
+
+def check_version(version: int | None) -> None:
+    """Raise ConfigError unless a version is None or a whole number from 1."""
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int) or version < 1):
+        raise ConfigError(f"version={version!r} must be a whole number from 1, or None for the next one.")
+
+
+def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
+    """Raise AlreadyExistsError if arguments of get_or_create contradict the stored group; it lists each difference.
+
+    Args:
+        asked: the arguments that were given, as `draft_group` takes them.
+    """
+    found: dict[str, Any] = {
+        "description": stored.description,
+        "primary_key": stored.primary_key,
+        "event_time": stored.event_time,
+        "event_time_unit": stored.event_time_unit,
+        "foreign_key": stored.foreign_key,
+        "ttl": None if stored.ttl_us is None else timedelta(microseconds=stored.ttl_us),
+        "online_enabled": stored.online_enabled,
+        "features": {feature.name: feature.type for feature in stored.features},
+    }
+    differences = []
+    for argument, value in asked.items():
+        wanted = value
+        if argument == "primary_key":
+            wanted = _names(value)
+        elif argument == "foreign_key":
+            wanted = _foreign_keys(value)
+        if wanted != found[argument]:
+            differences.append(f"{argument} is {_plain(found[argument])}, not {_plain(wanted)}")
+    if differences:
+        raise AlreadyExistsError(
+            f"Feature group {stored.name!r} version {stored.version} exists and differs: {'; '.join(differences)}. "
+            f"Leave these arguments out, or create another version."
+        )
+
+
+def ensure_stored(session: Session, spec: FeatureGroupSpec, frame: object) -> FeatureGroupSpec:
+    """Return a draft's group after storing it, with the types of its first frame."""
+    table = to_arrow_table(frame)
+    return create_group(session, msgspec.structs.replace(spec, features=infer_features(table, spec.features)))
+
+
+def save_frame(
+    session: Session, spec: FeatureGroupSpec, frame: object | None, *, is_stored: bool
+) -> FeatureGroupSpec:
+    """Return the group after storing it (if it is a draft) and inserting a frame (if there is one)."""
+    if frame is None and not is_stored:
+        if not spec.features:
+            raise SchemaMismatchError(
+                f"Nothing says what the columns of {spec.name!r} are: save a dataframe, or create the group with "
+                f"features={{'name': 'type', ...}}."
+            )
+        return create_group(session, spec)
+    if frame is not None:
+        spec = spec if is_stored else ensure_stored(session, spec, frame)
+        insert(session, spec, frame, InsertOptions())
+    return spec
+
+
+def append_spec(
+    spec: FeatureGroupSpec, features: Mapping[str, str], defaults: Mapping[str, object]
+) -> tuple[FeatureSpec, ...]:
+    """Return the specs of features to append.
+
+    Raises:
+        AlreadyExistsError: the group has one of them.
+        InvalidNameError, SchemaMismatchError: a name, type or default that cannot be.
+    """
+    if not features:
+        raise SchemaMismatchError("append_features() was given no features: give {'name': 'type', ...}.")
+    known = [feature.name for feature in spec.features]
+    stray = [name for name in defaults if name not in features]
+    if stray:
+        raise SchemaMismatchError(f"defaults= names {stray[0]!r}, which is not among the features to append.")
+    added = []
+    for name, type_ in features.items():
+        check_name("feature", name)
+        if name in known:
+            raise AlreadyExistsError(
+                f"{spec.label!r} has a feature {name!r} already. A stored feature never changes its type: "
+                f"make a new version of the group for that."
+            )
+        parsed = str(parse_type(type_))
+        added.append(FeatureSpec(name=name, type=parsed, default=_default(name, parsed, defaults.get(name))))
+    return tuple(added)
+
+
+def _default(name: str, type_: str, value: object) -> Value | None:
+    if value is None:
+        return None
+    arrow = to_arrow(parse_type(type_))
+    try:
+        typed = pa.scalar(value, arrow).as_py()
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise SchemaMismatchError(f"The default {value!r} of {name!r} is no {type_}: {error}") from error
+    return literal(typed)
+
+
+def _names(names: Sequence[str] | str) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _foreign_keys(keys: Sequence[str] | Mapping[str, str] | str) -> tuple[ForeignKey, ...]:
+    pairs = keys.items() if isinstance(keys, Mapping) else ((name, name) for name in _names(keys))
+    return tuple(ForeignKey(column=column, references=references) for column, references in pairs)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return str(
+            [f"{key.column} -> {key.references}" if isinstance(key, ForeignKey) else key for key in value]
+        )
+    return repr(value)

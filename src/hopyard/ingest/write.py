@@ -1,0 +1,282 @@
+"""Checked rows become one commit: probe, then append or merge; then the online apply.
+
+A group has one writer at a time, by its lock; the table's own conflict detection stands behind the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from hopyard.compute.row_hash import row_hashes
+from hopyard.errors import ConflictError, ExistingRowsError, SchemaMismatchError, StoreError
+from hopyard.ingest.apply import apply_removal, apply_rows, catch_up, rebuild
+from hopyard.ingest.check import check_keys, check_rows
+from hopyard.ingest.create import KIND, change_group, load_group
+from hopyard.ingest.frame import to_arrow_table
+from hopyard.model.arrow import to_arrow_schema
+from hopyard.model.commit import Commit, Operation, Snapshot
+from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
+from hopyard.ports import Change, Statement
+from hopyard.query.scan import column, read_files
+from hopyard.session import Session
+
+MAX_TRIES = 20
+_ROW = "__row"
+
+
+@dataclass(frozen=True, slots=True)
+class InsertOptions:
+    """How rows are inserted; see `FeatureGroup.insert`."""
+
+    operation: Literal["upsert", "insert"] = "upsert"
+    overwrite: bool = False
+    commit_id: str | None = None
+    allow_future: bool = False
+    duplicates: Literal["last", "error"] = "last"
+
+
+def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: InsertOptions) -> Commit:
+    """Insert a dataframe as one commit and return it; see `FeatureGroup.insert` for the rules and errors."""
+    if options.operation not in ("upsert", "insert"):
+        raise SchemaMismatchError(f"operation={options.operation!r} is unknown: use 'upsert' or 'insert'.")
+    table = to_arrow_table(frame)
+    with _hold(session, spec):
+        spec = _current(session, spec)
+        known = _by_id(session, spec, options.commit_id)
+        if known is not None:
+            return known
+        checked = check_rows(
+            spec,
+            table,
+            now_us=session.clock(),
+            allow_future=options.allow_future,
+            duplicates=options.duplicates,
+        )
+        rows = _sorted(spec, checked.rows)
+        operation: Operation = "overwrite" if options.overwrite else options.operation
+        draft = Commit(
+            number=0,
+            committed_at_us=session.clock(),
+            operation=operation,
+            n_rows_in=checked.n_rows_in,
+            n_duplicates=checked.n_duplicates,
+            commit_id=options.commit_id,
+            actor=session.actor,
+            is_online=spec.online_enabled,
+        )
+
+        def decide(base: Snapshot) -> tuple[Change, Commit]:
+            if options.overwrite:
+                counts = {"n_inserted": rows.num_rows, "n_deleted": base.n_rows}
+                return Change("overwrite", rows), msgspec.structs.replace(draft, **counts)
+            return _upsert(session, spec, base, rows, draft)
+
+        return _commit(session, spec, decide)
+
+
+def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object) -> Commit:
+    """Remove the rows with these primary keys, or these identities; see `FeatureGroup.remove_rows`."""
+    table = to_arrow_table(frame)
+    with _hold(session, spec):
+        spec = _current(session, spec)
+        keys = check_keys(spec, table)
+        on = tuple(keys.column_names)
+        draft = Commit(
+            number=0,
+            committed_at_us=session.clock(),
+            operation="delete",
+            n_rows_in=table.num_rows,
+            actor=session.actor,
+            is_online=spec.online_enabled,
+        )
+
+        def decide(base: Snapshot) -> tuple[Change, Commit]:
+            n_deleted = _matches(session, spec, base, keys, on, payload=False).num_rows
+            return Change("delete", keys, on), msgspec.structs.replace(draft, n_deleted=n_deleted)
+
+        return _commit(session, spec, decide)
+
+
+def append_features(
+    session: Session, spec: FeatureGroupSpec, features: Sequence[FeatureSpec]
+) -> tuple[FeatureGroupSpec, Commit]:
+    """Add features to a group, null or at their default in the rows that exist; return the new spec and the commit."""
+    with _hold(session, spec):
+        spec = _current(session, spec)
+        if spec.online_enabled:
+            catch_up(session, spec)
+        widened = msgspec.structs.replace(spec, features=(*spec.features, *features))
+        draft = Commit(
+            number=0,
+            committed_at_us=session.clock(),
+            operation="append_features",
+            actor=session.actor,
+            is_online=spec.online_enabled,
+        )
+        if any(feature.default is not None for feature in features):
+            session.offline.alter(spec.location, widened, None)
+            commit = _write_defaults(session, widened, features, draft)
+        else:
+            stored = session.offline.alter(spec.location, widened, draft)
+            assert stored is not None
+            commit = stored
+        change_group(session, spec, lambda stored: msgspec.structs.replace(stored, features=widened.features))
+        if widened.online_enabled:
+            rebuild(session, widened)
+        return widened, commit
+
+
+def catch_up_online(session: Session, spec: FeatureGroupSpec) -> int:
+    """Apply the commits that the online table lacks, and return how many they were. Raises OnlineBehindError."""
+    with _hold(session, spec):
+        return catch_up(session, spec)
+
+
+def _commit(
+    session: Session, spec: FeatureGroupSpec, decide: Callable[[Snapshot], tuple[Change, Commit]]
+) -> Commit:
+    """Write what `decide` makes of the latest snapshot; decide anew when somebody else was faster."""
+    for _ in range(MAX_TRIES):
+        if spec.online_enabled:
+            catch_up(session, spec)
+        base = session.offline.snapshot(spec.location)
+        change, draft = decide(base)
+        session.failpoint("before_offline_commit")
+        try:
+            commit = session.offline.write(spec.location, base, change, draft)
+        except ConflictError:
+            continue
+        session.failpoint("after_offline_commit")
+        if spec.online_enabled:
+            _apply(session, spec, change, commit, base.commit)
+        return commit
+    raise StoreError(
+        f"{spec.label!r} was changed by others {MAX_TRIES} times in a row while this write tried to commit. "
+        f"Nothing of it was written: try again."
+    )
+
+
+def _apply(session: Session, spec: FeatureGroupSpec, change: Change, commit: Commit, previous: int) -> None:
+    if change.kind == "delete":
+        apply_removal(session, spec, change.rows, commit, previous)
+    elif change.kind == "overwrite":
+        # The position is behind by one commit, which is what makes catch_up replace the whole content.
+        catch_up(session, spec)
+    else:
+        apply_rows(session, spec, change.rows, commit, previous)
+
+
+def _upsert(
+    session: Session, spec: FeatureGroupSpec, base: Snapshot, rows: pa.Table, draft: Commit
+) -> tuple[Change, Commit]:
+    """Return the cheapest change that makes `rows` the truth for their identities, and its counts."""
+    on = spec.identity
+    matched = None
+    if on and base.n_rows and rows.num_rows:
+        matched = _matches(session, spec, base, rows, on, payload=False).column(_ROW)
+    if matched is None or len(matched) == 0:
+        return Change("append", rows), msgspec.structs.replace(draft, n_inserted=rows.num_rows)
+    if draft.operation == "insert":
+        example = rows.select(list(on)).slice(matched[0].as_py(), 1).to_pylist()[0]
+        raise ExistingRowsError(
+            f"operation='insert' promises new rows, and {len(matched)} of {rows.num_rows} exist in {spec.label!r}, "
+            f"such as {example}. Nothing was written. Use operation='upsert' to replace them."
+        )
+    existing = _matches(session, spec, base, rows, on, payload=True)
+    numbers = existing.column(_ROW).to_numpy()
+    is_same = _equal_rows(spec, rows.take(existing.column(_ROW)), existing.drop_columns([_ROW]))
+    keep = np.ones(rows.num_rows, dtype=bool)
+    keep[numbers[is_same]] = False
+    n_unchanged = int(is_same.sum())
+    counts = msgspec.structs.replace(
+        draft,
+        n_inserted=rows.num_rows - len(numbers),
+        n_updated=len(numbers) - n_unchanged,
+        n_unchanged=n_unchanged,
+    )
+    changed = rows.filter(pa.array(keep))
+    if n_unchanged == len(numbers):
+        return Change("append", changed), counts
+    return Change("merge", changed, on), counts
+
+
+def _matches(
+    session: Session,
+    spec: FeatureGroupSpec,
+    base: Snapshot,
+    rows: pa.Table,
+    on: Sequence[str],
+    *,
+    payload: bool,
+) -> pa.Table:
+    """Return the rows of a snapshot that equal `rows` in the columns `on`: their place in `rows`, and their values."""
+    fields = spec.schema if payload else tuple(spec.feature(name).field for name in on)
+    values = [column(field.name, "t") for field in spec.schema] if payload else []
+    tree = exp.select(column(_ROW, "s"), *values, copy=False)
+    tree = tree.from_(exp.alias_(read_files(base, fields), "t", table=True), copy=False)
+    equal = exp.and_(
+        *(exp.EQ(this=column(name, "t"), expression=column(name, "s")) for name in on), copy=False
+    )
+    tree = tree.join(exp.alias_(exp.to_table("incoming"), "s", table=True), on=equal, copy=False)
+    incoming = rows.select(list(on)).append_column(_ROW, pa.array(np.arange(rows.num_rows), pa.int64()))
+    schema = to_arrow_schema(fields if payload else ())
+    schema = pa.schema([pa.field(_ROW, pa.int64()), *schema])
+    return session.engine.run(Statement(tree=tree, schema=schema, frames={"incoming": incoming})).read_all()
+
+
+def _equal_rows(spec: FeatureGroupSpec, left: pa.Table, right: pa.Table) -> np.ndarray:
+    """Return which rows are equal in every value, by two independent 64-bit hashes of their canonical encoding."""
+    pairs = (
+        row_hashes(left, spec.schema, seed=seed) == row_hashes(right, spec.schema, seed=seed)
+        for seed in (0, 1)
+    )
+    first, second = pairs
+    equal: np.ndarray = first & second
+    return equal
+
+
+def _write_defaults(
+    session: Session, spec: FeatureGroupSpec, added: Sequence[FeatureSpec], draft: Commit
+) -> Commit:
+    base = session.offline.snapshot(spec.location)
+    tree = exp.select(*(column(field.name) for field in spec.schema), copy=False)
+    tree = tree.from_(read_files(base, spec.schema), copy=False)
+    rows = session.engine.run(Statement(tree=tree, schema=to_arrow_schema(spec.schema))).read_all()
+    for feature in added:
+        if feature.default is not None:
+            index = rows.column_names.index(feature.name)
+            values = pa.array([feature.default.to_python()] * rows.num_rows, rows.schema.field(index).type)
+            rows = rows.set_column(index, rows.schema.field(index), values)
+    counted = msgspec.structs.replace(draft, n_updated=rows.num_rows)
+    return session.offline.write(spec.location, base, Change("overwrite", rows), counted)
+
+
+def _sorted(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Table:
+    """Return the rows by event time and key, so that file statistics prune; keyless rows stay as they come."""
+    names = ([spec.event_time] if spec.event_time else []) + list(spec.primary_key)
+    if not spec.primary_key or rows.num_rows < 2:
+        return rows
+    return rows.sort_by([(name, "ascending") for name in names])
+
+
+def _by_id(session: Session, spec: FeatureGroupSpec, commit_id: str | None) -> Commit | None:
+    if commit_id is None:
+        return None
+    return next((c for c in session.offline.commits(spec.location) if c.commit_id == commit_id), None)
+
+
+def _current(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
+    """Return the group as it is stored now: another process may have appended features. Raises NotFoundError."""
+    return load_group(session.registry.get(spec.project, KIND, spec.name, spec.version))
+
+
+def _hold(session: Session, spec: FeatureGroupSpec) -> AbstractContextManager[None]:
+    return session.locks.hold(f"group.{spec.id}", timeout_seconds=session.config.lock_timeout_seconds)

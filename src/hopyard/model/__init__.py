@@ -1,0 +1,1 @@
+"""Frozen data: what Hopyard stores and passes around. No I/O, no heavy imports."""

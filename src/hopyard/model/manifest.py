@@ -1,0 +1,122 @@
+"""What a training dataset was made from, and what its content is: enough to rebuild it and to prove that it is the same.
+
+A manifest is stable, documented JSON (docs/reference/manifest.md).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hopyard.model.codec import Frozen
+from hopyard.model.plan import Value, Plan
+from hopyard.model.schema import Schema
+from hopyard.model.specs import TransformationSpec
+
+MANIFEST_FORMAT = 1
+DEFAULT_SEED = 20200617
+
+SplitMode = Literal["threshold", "exact"]
+DataFormat = Literal["parquet", "csv"]
+
+
+class RandomSplit(Frozen, frozen=True, kw_only=True, tag="random"):
+    """Rows by a seeded hash of their identity. `ratios` sum to 1, in the order of `names`.
+
+    `mode` is what was used: `threshold` compares each hash with the cumulated ratios, `exact` ranks them.
+    """
+
+    names: tuple[str, ...]
+    ratios: tuple[float, ...]
+    seed: int = DEFAULT_SEED
+    mode: SplitMode
+
+
+class TimeRange(Frozen, frozen=True, kw_only=True):
+    """`start_us <= event time < end_us`, open where null. UTC microseconds."""
+
+    name: str
+    start_us: int | None = None
+    end_us: int | None = None
+
+
+class TimeSplit(Frozen, frozen=True, kw_only=True, tag="time"):
+    """Rows by the root's event time."""
+
+    ranges: tuple[TimeRange, ...]
+
+
+Split = RandomSplit | TimeSplit
+
+
+class FittedStatistics(Frozen, frozen=True, kw_only=True):
+    """The numbers that a transformation was fitted to on the train split, as exact literals.
+
+    `values` names single numbers (`min`, `max`, `mean`, `std`), `categories` the sorted distinct values.
+    """
+
+    feature: str
+    transformation: str
+    values: dict[str, Value] = {}
+    categories: tuple[Value, ...] = ()
+
+
+class ContentHash(Frozen, frozen=True, kw_only=True):
+    """`sha256` over the ordered content, `rows` the order-free digest (both hexadecimal; docs/reference/hashes.md)."""
+
+    sha256: str
+    rows: str
+
+
+class TrainingFile(Frozen, frozen=True, kw_only=True):
+    """A file of the training dataset, its path relative to the dataset's folder."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class SplitContent(Frozen, frozen=True, kw_only=True):
+    """One split: its rows, its content before and after transformation, its files."""
+
+    name: str
+    n_rows: int
+    before: ContentHash
+    after: ContentHash
+    files: tuple[TrainingFile, ...] = ()
+
+
+class GroupCommit(Frozen, frozen=True, kw_only=True):
+    """Which state of a feature group was read."""
+
+    name: str
+    version: int
+    commit: int
+    committed_at_us: int
+
+
+class Manifest(Frozen, frozen=True, kw_only=True):
+    """Everything that determines a training dataset. `plan` is resolved: every group has its commit."""
+
+    format_version: int = MANIFEST_FORMAT
+    project: str
+    view: str
+    view_version: int
+    version: int
+    description: str = ""
+    created_at_us: int
+    created_by: str = ""
+    plan: Plan
+    groups: tuple[GroupCommit, ...]
+    labels: tuple[str, ...] = ()
+    split: Split | None = None
+    event_time_start_us: int | None = None
+    event_time_end_us: int | None = None
+    transformations: tuple[TransformationSpec, ...] = ()
+    fitted: tuple[FittedStatistics, ...] = ()
+    data_format: DataFormat = "parquet"
+    schema: Schema
+    splits: tuple[SplitContent, ...]
+    libraries: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    rebuildable: bool = True
+    not_rebuildable_because: str = ""

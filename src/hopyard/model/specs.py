@@ -1,0 +1,110 @@
+"""What the registry keeps of feature groups and feature views."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hopyard.errors import NotFoundError
+from hopyard.model.codec import Frozen
+from hopyard.model.plan import ForeignKey, Plan, Value
+from hopyard.model.schema import Field, Schema
+
+GROUP_FORMAT = 1
+VIEW_FORMAT = 1
+
+EventTimeUnit = Literal["s", "ms", "us"]
+
+
+def row_identity(primary_key: tuple[str, ...], event_time: str | None) -> tuple[str, ...]:
+    """Return the columns that identify a row offline; the event time may be a part of the primary key."""
+    if not primary_key or event_time is None or event_time in primary_key:
+        return primary_key
+    return (*primary_key, event_time)
+
+
+class FeatureSpec(Frozen, frozen=True, kw_only=True):
+    """One feature of a group. `default` stands in the rows that are older than the feature."""
+
+    name: str
+    type: str
+    description: str = ""
+    default: Value | None = None
+
+    @property
+    def field(self) -> Field:
+        return Field(name=self.name, type=self.type)
+
+
+class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
+    """A named, versioned, typed table of features.
+
+    `id` is opaque and never reused; `location` is relative to the store's root, so that a copied folder still works.
+    """
+
+    format_version: int = GROUP_FORMAT
+    project: str
+    name: str
+    version: int
+    id: str
+    location: str
+    description: str = ""
+    features: tuple[FeatureSpec, ...]
+    primary_key: tuple[str, ...] = ()
+    foreign_key: tuple[ForeignKey, ...] = ()
+    partition_key: tuple[str, ...] = ()
+    event_time: str | None = None
+    event_time_unit: EventTimeUnit | None = None
+    ttl_us: int | None = None
+    online_enabled: bool = False
+    tags: dict[str, str] = {}
+
+    @property
+    def label(self) -> str:
+        """How messages and SQL call it: `weather_1`."""
+        return f"{self.name}_{self.version}"
+
+    @property
+    def schema(self) -> Schema:
+        return tuple(feature.field for feature in self.features)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that identify a row offline: primary key, and event time when there is one."""
+        return row_identity(self.primary_key, self.event_time)
+
+    def feature(self, name: str) -> FeatureSpec:
+        """Return one feature. Raises NotFoundError."""
+        for feature in self.features:
+            if feature.name == name:
+                return feature
+        raise NotFoundError(f"feature of {self.label!r}", name, [f.name for f in self.features])
+
+
+class TransformationSpec(Frozen, frozen=True, kw_only=True):
+    """A transformation bound to features of a view: its kernel's name, its source's hash, its columns."""
+
+    name: str
+    features: tuple[str, ...]
+    source_hash: str
+    parameters: dict[str, float | int | str | bool] = {}
+
+
+class FeatureViewSpec(Frozen, frozen=True, kw_only=True):
+    """A query, its labels and its transformations: the contract of one model."""
+
+    format_version: int = VIEW_FORMAT
+    project: str
+    name: str
+    version: int
+    id: str
+    description: str = ""
+    plan: Plan
+    labels: tuple[str, ...] = ()
+    training_helper_columns: tuple[str, ...] = ()
+    inference_helper_columns: tuple[str, ...] = ()
+    transformations: tuple[TransformationSpec, ...] = ()
+    tags: dict[str, str] = {}
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}_{self.version}"

@@ -1,0 +1,1 @@
+"""Offline stores: versioned tables of rows."""

@@ -1,0 +1,138 @@
+"""The user's query: features of one or several groups, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from hopyard.model.plan import Column, JoinType, Plan
+from hopyard.model.schema import Schema
+from hopyard.query.build import JoinOptions, as_of, filter_rows, find_output, join
+from hopyard.query.feature import Condition, Feature
+from hopyard.retrieve.read import query_frame, to_sql
+from hopyard.session import Session
+from hopyard.time import Instant
+
+
+class Query:
+    """Features of feature groups, joined point-in-time right. Lazy and immutable: each method returns a new query."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self._session = session
+        self._plan = plan
+
+    @property
+    def plan(self) -> Plan:
+        """The query as frozen data."""
+        return self._plan
+
+    @property
+    def schema(self) -> Schema:
+        """Names and feature types of the result, in order."""
+        return self._plan.schema
+
+    @property
+    def features(self) -> list[str]:
+        """The names of the result's columns, in order."""
+        return [out.name for out in self._plan.outputs]
+
+    def join(
+        self,
+        other: Query,
+        on: Sequence[str] | None = None,
+        *,
+        left_on: Sequence[str] | None = None,
+        right_on: Sequence[str] | None = None,
+        join_type: JoinType = "left",
+        prefix: str | None = None,
+        max_age: timedelta | None = None,
+        allow_many: bool = False,
+        include_event_time: bool = False,
+    ) -> Query:
+        """Return this query with another one joined to its left-most group.
+
+        Where both sides have an event time, each row gets the newest row of `other` at or before its own event time:
+        never a later one, and exactly one row per left row. A query that has joins itself is attached as a snowflake,
+        at the event time of this query's root.
+
+        Args:
+            other: the right side. `select_all()` leaves out its event time and its join keys.
+            on: columns of both sides to join on. Default: inferred from primary and foreign keys.
+            left_on, right_on: columns to join on where their names differ, pairwise.
+            join_type: `left` keeps every row; `inner` drops those without a match and nothing else.
+            prefix: put before each name of `other`.
+            max_age: an older row of `other` does not match; exactly this age does. Wins over the group's ttl.
+            allow_many: let a join without event times that covers a part of the right key multiply rows.
+            include_event_time: return the event time of `other`, too.
+        Raises:
+            JoinKeyError: no keys can be inferred, or those given cannot be used.
+            AmbiguousFeatureError: two columns would have one name.
+            QueryError: a join type that would return rows without a time of their own.
+        """
+        options = JoinOptions(
+            on=on,
+            left_on=left_on,
+            right_on=right_on,
+            join_type=join_type,
+            prefix=prefix,
+            max_age=max_age,
+            allow_many=allow_many,
+            include_event_time=include_event_time,
+        )
+        return Query(self._session, join(self._plan, other._plan, options))
+
+    def filter(self, condition: Condition) -> Query:
+        """Return the query with only the rows that match.
+
+        On one group's query the filter applies to its rows before any join; after a join it applies to the joined
+        rows, and in a feature view it selects training rows only.
+
+        Raises:
+            NotFoundError, AmbiguousFeatureError, QueryError: a feature or value that cannot be compared.
+        """
+        return Query(self._session, filter_rows(self._plan, condition.predicate))
+
+    def as_of(self, when: Instant | int | None) -> Query:
+        """Return the query reading every group as it was committed at an instant.
+
+        Args:
+            when: see `hopyard.time.to_micros`; for a query of one group also a commit number; None: the latest.
+        Raises:
+            TimeTravelError: no instant, or a commit number on a join. (That nothing was there yet shows on reading.)
+        """
+        return Query(self._session, as_of(self._plan, when))
+
+    def read(
+        self, *, dataframe_type: str = "default", order_by: Sequence[str] = (), limit: int | None = None
+    ) -> Any:
+        """Return the result as a dataframe.
+
+        Args:
+            dataframe_type: pandas, polars, arrow, numpy or python (a list of dicts); default: pandas if it is
+                installed, else arrow.
+            order_by: names of result columns to sort by, ascending; default: no order is promised.
+            limit: at most this many rows.
+        Raises:
+            TimeTravelError: the state asked for cannot be read.
+            MultipleMatchesError: a plain join would multiply rows.
+        """
+        return query_frame(self._session, self._plan, dataframe_type, order_by=order_by, limit=limit)
+
+    def show(self, n: int = 10) -> Any:
+        """Return the first `n` rows, in no promised order, as a dataframe."""
+        return query_frame(self._session, self._plan, "default", limit=n)
+
+    def to_string(self) -> str:
+        """Return the SQL that the query runs."""
+        return to_sql(self._session, self._plan)
+
+    def __getitem__(self, name: str) -> Feature:
+        """Return a column of the result, to be compared in `filter`. Raises NotFoundError."""
+        out = find_output(self._plan, name)
+        field = self._plan.field(out.node, out.feature)
+        return Feature(Column(feature=out.feature, node=out.node), type=field.type)
+
+    def __repr__(self) -> str:
+        groups = " + ".join(node.source.label for node in self._plan.nodes)
+        return f"Query({groups}: {', '.join(self.features)})"

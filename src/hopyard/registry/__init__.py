@@ -1,0 +1,1 @@
+"""Names, versions and documents, and the locks of a store."""

@@ -1,0 +1,1 @@
+"""Reading: queries, training data, batch data, feature vectors."""

@@ -1,0 +1,113 @@
+"""Training data, batches and vectors as the dataframes that users get: X and y."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from hopyard.errors import ConfigError
+from hopyard.model.arrow import to_arrow_schema
+from hopyard.model.plan import Output
+from hopyard.model.schema import Field
+from hopyard.model.specs import FeatureViewSpec
+from hopyard.require import require
+from hopyard.retrieve.convert import check_dataframe_type, to_dataframe, to_labels
+from hopyard.retrieve.dataset import fitted_statistics, get_manifest, read_split
+from hopyard.retrieve.training import SplitRequest, batch_data, compute
+from hopyard.retrieve.vectors import VectorReader
+from hopyard.session import Session
+
+
+def in_memory(
+    session: Session,
+    view: FeatureViewSpec,
+    request: SplitRequest | None,
+    *,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    keep_helpers: bool,
+    dataframe_type: str,
+) -> tuple[Any, ...]:
+    """Return X of each split, then y of each split."""
+    check_dataframe_type(dataframe_type)
+    data = compute(session, view, request, start_us=start_us, end_us=end_us)
+    return _features_and_labels(
+        [split.after for split in data.splits], view, keep_helpers=keep_helpers, dataframe_type=dataframe_type
+    )
+
+
+def stored_splits(
+    session: Session, view: FeatureViewSpec, version: int | None, dataframe_type: str
+) -> tuple[Any, ...]:
+    """Return X of each split of a stored dataset, then y of each split."""
+    check_dataframe_type(dataframe_type)
+    manifest = get_manifest(session, view, version)
+    tables = [read_split(session, manifest, split.name) for split in manifest.splits]
+    return _features_and_labels(tables, view, keep_helpers=False, dataframe_type=dataframe_type)
+
+
+def batch_frame(
+    session: Session,
+    view: FeatureViewSpec,
+    *,
+    start_us: int | None,
+    end_us: int | None,
+    training_dataset_version: int | None,
+    transformed: bool,
+    primary_key: bool,
+    event_time: bool,
+    dataframe_type: str,
+) -> Any:
+    """Return the features of a range of rows as a dataframe; see `FeatureView.get_batch_data`."""
+    check_dataframe_type(dataframe_type)
+    shown = view if transformed else _untransformed(view)
+    source = view.plan.root.source
+    wanted = [
+        *(source.primary_key if primary_key else ()),
+        *([source.event_time] if event_time and source.event_time else []),
+    ]
+    taken = {out.name for out in view.plan.outputs}
+    extra = [Output(name=name, node=0, feature=name) for name in dict.fromkeys(wanted) if name not in taken]
+    fitted = fitted_statistics(session, shown, training_dataset_version)
+    rows = batch_data(session, shown, fitted, start_us=start_us, end_us=end_us, extra=extra)
+    return to_dataframe(rows, dataframe_type)
+
+
+def vector_frame(
+    reader: VectorReader, rows: Sequence[list[object]], return_type: str, *, is_single: bool
+) -> Any:
+    """Return vectors as a dict, a numpy array, or a dataframe with a row per vector."""
+    if return_type == "dict":
+        named = [dict(zip(reader.names, row, strict=True)) for row in rows]
+        return named[0] if is_single else named
+    if return_type not in ("numpy", "pandas", "polars"):
+        raise ConfigError(
+            f"return_type={return_type!r} is unknown. There are: list, dict, numpy, pandas, polars."
+        )
+    if return_type != "numpy":
+        require(return_type, extra=return_type)
+    schema = to_arrow_schema(tuple(Field(name=name, type=type_) for name, type_ in reader.output_types()))
+    columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)]
+    frame = to_dataframe(pa.Table.from_arrays(columns, schema=schema), return_type)
+    return frame[0] if is_single and return_type == "numpy" else frame
+
+
+def _features_and_labels(
+    tables: Sequence[pa.Table], view: FeatureViewSpec, *, keep_helpers: bool, dataframe_type: str
+) -> tuple[Any, ...]:
+    hidden = {*view.labels, *(() if keep_helpers else view.training_helper_columns)}
+    frames = [
+        to_dataframe(
+            table.select([name for name in table.column_names if name not in hidden]), dataframe_type
+        )
+        for table in tables
+    ]
+    labels = [to_labels(table.select(list(view.labels)), dataframe_type) for table in tables]
+    return (*frames, *labels)
+
+
+def _untransformed(view: FeatureViewSpec) -> FeatureViewSpec:
+    return msgspec.structs.replace(view, transformations=())

@@ -1,0 +1,158 @@
+"""Run a plan and return Arrow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import pyarrow as pa
+
+from hopyard.errors import HopyardWarning, MultipleMatchesError, QueryError
+from hopyard.model.commit import Snapshot
+from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Value
+from hopyard.model.types import parse_type
+from hopyard.query.build import find_output
+from hopyard.query.lower import lower, multiples
+from hopyard.query.resolve import existing_features, resolve
+from hopyard.retrieve.convert import check_dataframe_type, to_dataframe
+from hopyard.session import Session
+
+DAY_US = 86_400_000_000
+UNIT_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
+
+def read_plan(
+    session: Session,
+    plan: Plan,
+    *,
+    frame: pa.Table | None = None,
+    order_by: Sequence[tuple[int, str]] = (),
+    missing: Literal["drop", "null"] = "drop",
+    limit: int | None = None,
+) -> pa.Table:
+    """Return the rows of a plan.
+
+    Args:
+        frame: the rows of a frame root.
+        order_by: (node, feature) pairs to sort by.
+        limit: at most so many rows.
+        missing: what becomes of features that did not exist at the commit read: left out, or null as through a view.
+    Raises:
+        MultipleMatchesError: a plain join would multiply rows.
+        TimeTravelError: see `query.resolve`.
+    """
+    resolved, snapshots = resolve(session, plan)
+    return read_resolved(
+        session, resolved, snapshots, frame=frame, order_by=order_by, missing=missing, limit=limit
+    )
+
+
+def read_resolved(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    *,
+    frame: pa.Table | None = None,
+    order_by: Sequence[tuple[int, str]] = (),
+    missing: Literal["drop", "null"] = "drop",
+    limit: int | None = None,
+) -> pa.Table:
+    """Return the rows of a plan whose commits are resolved; see `read_plan`."""
+    if missing == "drop":
+        plan = existing_features(plan, snapshots)
+    for note in as_of_now(plan):
+        warnings.warn(note, HopyardWarning, stacklevel=2)
+    _check_single_matches(session, plan, snapshots, frame)
+    statement = lower(plan, snapshots, frame=frame, order_by=order_by, limit=limit)
+    return session.engine.run(statement).read_all()
+
+
+def as_of_now(plan: Plan) -> tuple[str, ...]:
+    """Return a note for each join that reads the newest row, because the root has no event time to be right at."""
+    return tuple(
+        f"{plan.root.source.label!r} has no event time, so each row is joined with the newest row of "
+        f"{plan.nodes[index].source.label!r}, whenever it came: this data is as of now, not as of the row."
+        for index, join in enumerate(plan.joins, start=1)
+        if join.rule == "newest"
+    )
+
+
+def with_outputs(plan: Plan, outputs: Sequence[Output]) -> Plan:
+    """Return the plan with other outputs."""
+    return msgspec.structs.replace(plan, outputs=tuple(outputs))
+
+
+def time_range(plan: Plan, start_us: int | None, end_us: int | None) -> Plan:
+    """Return the plan with only the root's rows with `start <= event time < end` (UTC microseconds).
+
+    Raises:
+        QueryError: the root has no event time.
+    """
+    source = plan.root.source
+    if start_us is None and end_us is None:
+        return plan
+    if source.event_time is None:
+        raise QueryError(f"start_time and end_time select by event time, and {source.label!r} has none.")
+    type_ = plan.field(0, source.event_time).type
+    node = plan.root
+    bounds: list[tuple[CompareOp, int | None]] = [(">=", start_us), ("<", end_us)]
+    for op, micros in bounds:
+        if micros is None:
+            continue
+        value = _event_value(type_, source.event_time_unit, micros)
+        compare = Compare(column=Column(feature=source.event_time, node=0), op=op, value=value)
+        filter_ = compare if node.filter is None else And(left=node.filter, right=compare)
+        node = msgspec.structs.replace(node, filter=filter_)
+    return msgspec.structs.replace(plan, nodes=(node, *plan.nodes[1:]))
+
+
+def _event_value(type_: str, unit: str | None, micros: int) -> Value:
+    """Return the smallest stored event time at or after an instant: both bounds compare alike with it."""
+    kind = parse_type(type_).kind
+    if kind == "timestamp":
+        return Value(type="timestamp", value=micros)
+    if kind == "date":
+        return Value(type="date", value=-(-micros // DAY_US))
+    return Value(type="bigint", value=-(-micros // UNIT_US[unit or "us"]))
+
+
+def _check_single_matches(
+    session: Session, plan: Plan, snapshots: Mapping[int, Snapshot], frame: pa.Table | None
+) -> None:
+    for index, join in enumerate(plan.joins, start=1):
+        if join.rule != "equal" or join.allow_many or not plan.remaining_key(index):
+            continue
+        found = session.engine.run(multiples(plan, snapshots, index, frame=frame)).read_all()
+        if found.num_rows:
+            example = found.drop_columns(["__count"]).to_pylist()[0]
+            raise MultipleMatchesError(
+                f"{plan.nodes[index].source.label!r} has {found.column('__count')[0].as_py()} rows for {example}: the "
+                f"join covers only a part of its primary key (open: {', '.join(plan.remaining_key(index))}), so it "
+                f"would multiply rows. Join on the whole key, filter the group first, or pass allow_many=True."
+            )
+
+
+def query_frame(
+    session: Session,
+    plan: Plan,
+    dataframe_type: str,
+    *,
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+) -> Any:
+    """Return the rows of a plan as a dataframe; see `Query.read`."""
+    check_dataframe_type(dataframe_type)
+    places = [find_output(plan, name) for name in order_by]
+    orders = tuple((out.node, out.feature) for out in places)
+    if limit is not None and limit < 0:
+        raise QueryError(f"limit={limit} is negative.")
+    return to_dataframe(read_plan(session, plan, order_by=orders, limit=limit), dataframe_type)
+
+
+def to_sql(session: Session, plan: Plan) -> str:
+    """Return the SQL of a plan, formatted, over the files that it would read now."""
+    resolved, snapshots = resolve(session, plan)
+    tree = lower(existing_features(resolved, snapshots), snapshots).tree
+    return tree.sql(dialect=session.engine.capabilities.dialect, pretty=True)

@@ -1,0 +1,115 @@
+"""From a feature view to its serving plan, or every reason why it cannot be served as it was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hopyard.compute.layout import online_table
+from hopyard.errors import ServingError
+from hopyard.ingest.create import KIND as GROUP_KIND
+from hopyard.ingest.create import load_group
+from hopyard.model.manifest import FittedStatistics
+from hopyard.model.plan import GroupSource, Plan
+from hopyard.model.specs import FeatureViewSpec
+from hopyard.retrieve.dataset import fitted_statistics
+from hopyard.retrieve.serving_plan import ServingKey, ServingNode, ServingOutput, ServingPlan
+from hopyard.retrieve.vectors import VectorReader
+from hopyard.retrieve.view import feature_outputs
+from hopyard.session import Session
+
+
+def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[FittedStatistics]) -> ServingPlan:
+    """Return the serving plan of a view.
+
+    Raises:
+        ServingError: the view cannot be served as it was trained; the message lists every reason.
+    """
+    plan = view.plan
+    outputs = feature_outputs(view)
+    reasons = [reason for index in range(1, len(plan.nodes)) for reason in _obstacles(plan, index)]
+    if reasons:
+        raise ServingError(
+            f"Feature view {view.label!r} cannot be served as it was trained: {' '.join(reasons)}"
+        )
+    reads: list[set[str]] = [set() for _ in plan.nodes]
+    for out in outputs:
+        reads[out.node].add(out.feature)
+    for join in plan.joins:
+        reads[join.parent].update(key.left for key in join.keys)
+    nodes = tuple(_node(session, plan, index, reads[index]) for index in range(1, len(plan.nodes)))
+    source = plan.root.source
+    root = None
+    if isinstance(source, GroupSource) and source.online_enabled:
+        root = _node(session, plan, 0, reads[0])
+    return ServingPlan(
+        view=view.label,
+        outputs=tuple(
+            ServingOutput(
+                name=out.name, node=out.node, feature=out.feature, type=plan.field(out.node, out.feature).type
+            )
+            for out in outputs
+        ),
+        nodes=nodes,
+        root=root,
+        root_fields=tuple(field for field in source.fields if field.name in reads[0]),
+        transformations=view.transformations,
+        fitted=tuple(fitted),
+    )
+
+
+def _obstacles(plan: Plan, index: int) -> list[str]:
+    node, source = plan.nodes[index], plan.nodes[index].source
+    found = []
+    assert isinstance(source, GroupSource)
+    if not source.online_enabled:
+        found.append(f"{source.label!r} is offline only: create it with online_enabled=True.")
+    if node.filter is not None:
+        found.append(
+            f"{source.label!r} is filtered before the join, and the online store keeps one row per key, filtered or not: "
+            f"write the filtered rows to a group of their own."
+        )
+    remaining = plan.remaining_key(index)
+    if remaining:
+        found.append(
+            f"{source.label!r} is joined on a part of its primary key ({', '.join(remaining)} is open), so no single key "
+            f"can be looked up: make a group with the join key as its primary key."
+        )
+    return found
+
+
+def _node(session: Session, plan: Plan, index: int, reads: set[str]) -> ServingNode:
+    source = plan.nodes[index].source
+    assert isinstance(source, GroupSource)
+    stored = load_group(session.registry.get(source.project, GROUP_KIND, source.name, source.version))
+    table = online_table(stored)
+    decodable = {field.name for field in table.values} | ({table.event_time} if table.event_time else set())
+    if index == 0:
+        keys = tuple(ServingKey(name=name, alias=name, column=name) for name in source.primary_key)
+        parent = -1
+        limit = source.ttl_us
+    else:
+        join = plan.join_of(index)
+        by_right = {key.right: key.left for key in join.keys}
+        keys = tuple(
+            ServingKey(name=join.prefix + right, alias=by_right[right], column=by_right[right])
+            for right in source.primary_key
+        )
+        parent = join.parent
+        limit = join.max_age_us if join.max_age_us is not None else source.ttl_us
+    return ServingNode(
+        node=index,
+        group=source.label,
+        table=table,
+        keys=keys,
+        parent=parent,
+        reads=tuple(name for name in (field.name for field in source.fields) if name in reads & decodable),
+        age_limit_us=limit,
+    )
+
+
+def open_reader(
+    session: Session, view: FeatureViewSpec, training_dataset_version: int | None
+) -> VectorReader:
+    """Return the reader of a view's vectors; see `FeatureView.init_serving`."""
+    fitted = fitted_statistics(session, view, training_dataset_version)
+    return VectorReader(serving_plan(session, view, fitted), session.online, session.clock)

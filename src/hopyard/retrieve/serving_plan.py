@@ -1,0 +1,53 @@
+"""The serving plan: everything that answering a feature vector needs, decided once, as frozen data."""
+
+from __future__ import annotations
+
+from hopyard.model.codec import Frozen
+from hopyard.model.manifest import FittedStatistics
+from hopyard.model.schema import Schema
+from hopyard.model.specs import TransformationSpec
+from hopyard.ports import OnlineTable
+
+SERVING_FORMAT = 1
+
+
+class ServingKey(Frozen, frozen=True, kw_only=True):
+    """Where a key value comes from: the entry under `name` or `alias`, else `column` of the parent's row."""
+
+    name: str
+    alias: str
+    column: str
+
+
+class ServingNode(Frozen, frozen=True, kw_only=True):
+    """A group that is read online. `reads` are the features that are decoded, in order."""
+
+    node: int
+    group: str
+    table: OnlineTable
+    keys: tuple[ServingKey, ...]
+    parent: int
+    reads: tuple[str, ...]
+    age_limit_us: int | None = None
+
+
+class ServingOutput(Frozen, frozen=True, kw_only=True):
+    """A place in the vector: its name, and the node and feature that fill it."""
+
+    name: str
+    node: int
+    feature: str
+    type: str
+
+
+class ServingPlan(Frozen, frozen=True, kw_only=True):
+    """How to answer a view's vectors. `root` is None when the root is not online: its features are passed."""
+
+    format_version: int = SERVING_FORMAT
+    view: str
+    outputs: tuple[ServingOutput, ...]
+    nodes: tuple[ServingNode, ...]
+    root: ServingNode | None
+    root_fields: Schema
+    transformations: tuple[TransformationSpec, ...] = ()
+    fitted: tuple[FittedStatistics, ...] = ()

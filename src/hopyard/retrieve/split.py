@@ -1,0 +1,175 @@
+"""Which split a row belongs to: by a stable hash of its identity, or by its event time. Never by its position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import accumulate, pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hopyard.compute.row_hash import row_hashes
+from hopyard.errors import TrainingDatasetError
+from hopyard.model.manifest import DEFAULT_SEED, RandomSplit, Split, SplitMode, TimeRange, TimeSplit
+from hopyard.model.schema import Schema
+from hopyard.time import show
+
+EXACT_BELOW = 1_000
+"""A split that expects fewer rows than this is cut exactly, because its size by thresholds would vary too much."""
+RATIO_TOLERANCE = 1e-9
+NO_SPLIT = -1
+
+
+def random_split(
+    names: Sequence[str],
+    ratios: Sequence[float],
+    *,
+    seed: int = DEFAULT_SEED,
+    n_rows: int,
+    exact: bool | None = None,
+) -> RandomSplit:
+    """Return a split of `n_rows` rows into parts of these sizes, its mode chosen.
+
+    Args:
+        ratios: one per name, each above 0 and below 1, with the sum 1.
+        exact: True: each part has exactly round(n p) rows, counted cumulatively. False: each row is placed by its own
+            hash alone, so that it never changes its split when data grows. None: exact if any part expects fewer
+            than 1,000 rows.
+    Raises:
+        TrainingDatasetError: the names or ratios do not make a split.
+    """
+    if exact is None:
+        exact = any(ratio * n_rows < EXACT_BELOW for ratio in ratios)
+    mode: SplitMode = "exact" if exact else "threshold"
+    split = RandomSplit(names=tuple(names), ratios=tuple(ratios), seed=seed, mode=mode)
+    check_split(split)
+    return split
+
+
+def assign(
+    split: Split,
+    *,
+    identity: pa.Table | None = None,
+    identity_schema: Schema = (),
+    event_time_us: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.int16]:
+    """Return the index of each row's split, in the order of the rows; -1: in none.
+
+    Args:
+        identity: the columns that identify the rows, for a random split. Rows of equal identity get one split by
+            thresholds; ranked exactly, they are taken in row order.
+        event_time_us: the rows' event times in UTC microseconds, for a split by time.
+    Raises:
+        TrainingDatasetError: the split makes no sense, or lacks the identity or the event time.
+    """
+    check_split(split)
+    if isinstance(split, TimeSplit):
+        if event_time_us is None:
+            raise TrainingDatasetError(
+                "A split by time needs an event time, and the rows have none. "
+                "Choose a root with an event time, or split by size."
+            )
+        return _by_time(split, event_time_us)
+    if identity is None or not identity_schema:
+        raise TrainingDatasetError(
+            "A random split needs columns that identify the rows, and there are none. "
+            "Give the root a primary key, or split by time."
+        )
+    hashes = row_hashes(identity, identity_schema, seed=split.seed)
+    return _by_rank(split, hashes) if split.mode == "exact" else _by_threshold(split, hashes)
+
+
+def check_split(split: Split) -> None:
+    """Check that a split makes sense.
+
+    Raises:
+        TrainingDatasetError: ratios outside of (0, 1) or with another sum than 1, time ranges that overlap, are
+            empty or reversed, or names that repeat.
+    """
+    names = split.names if isinstance(split, RandomSplit) else tuple(range_.name for range_ in split.ranges)
+    if not names or len(set(names)) < len(names):
+        raise TrainingDatasetError(
+            f"The splits are named {list(names)}: give each a name of its own, at least one."
+        )
+    if isinstance(split, RandomSplit):
+        _check_ratios(split)
+    else:
+        _check_ranges(split)
+
+
+def _by_threshold(split: RandomSplit, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int16]:
+    thresholds = [math.floor(share * 2**64) for share in _cumulated(split)[:-1]]
+    # side="right" counts the thresholds <= hash: a row is in the first split whose threshold is above its hash.
+    return np.searchsorted(np.array(thresholds, np.uint64), hashes, side="right").astype(np.int16)
+
+
+def _by_rank(split: RandomSplit, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int16]:
+    ends = [round(len(hashes) * share) for share in _cumulated(split)]
+    sizes = np.diff(np.array([0, *ends]))
+    places = np.empty(len(hashes), np.int16)
+    # A stable sort ranks rows of equal hash by their order.
+    places[np.argsort(hashes, kind="stable")] = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+    return places
+
+
+def _cumulated(split: RandomSplit) -> list[Fraction]:
+    """Return the exact cumulated shares, the last of which is 1, whatever the ratios as doubles add up to."""
+    sums = list(accumulate(Fraction(ratio) for ratio in split.ratios))
+    return [part / sums[-1] for part in sums]
+
+
+def _by_time(split: TimeSplit, event_time_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int16]:
+    places = np.full(len(event_time_us), NO_SPLIT, np.int16)
+    for place, range_ in enumerate(split.ranges):
+        inside = np.ones(len(event_time_us), np.bool_)
+        if range_.start_us is not None:
+            inside &= event_time_us >= range_.start_us
+        if range_.end_us is not None:
+            inside &= event_time_us < range_.end_us
+        places[inside] = place
+    return places
+
+
+def _check_ratios(split: RandomSplit) -> None:
+    shown = ", ".join(f"{name}={ratio!r}" for name, ratio in zip(split.names, split.ratios, strict=False))
+    if len(split.names) != len(split.ratios):
+        raise TrainingDatasetError(
+            f"There are {len(split.names)} splits and {len(split.ratios)} ratios ({shown}): give one each."
+        )
+    if not all(0 < ratio < 1 for ratio in split.ratios):
+        raise TrainingDatasetError(
+            f"The split ratios are {shown}: each must be above 0 and below 1, such as train=0.8, test=0.2."
+        )
+    total = math.fsum(split.ratios)
+    if abs(total - 1) > RATIO_TOLERANCE:
+        raise TrainingDatasetError(
+            f"The split ratios are {shown}, which add up to {total!r}: make their sum 1."
+        )
+
+
+def _check_ranges(split: TimeSplit) -> None:
+    for range_ in split.ranges:
+        if range_.start_us is not None and range_.end_us is not None and range_.start_us >= range_.end_us:
+            fault = "holds no instant" if range_.start_us == range_.end_us else "ends before it starts"
+            raise TrainingDatasetError(
+                f"The split {_shown(range_)} {fault}: the start is included, the end is not. Give a later end."
+            )
+    for first, second in pairwise(sorted(split.ranges, key=_start)):
+        if first.end_us is None or first.end_us > _start(second):
+            raise TrainingDatasetError(
+                f"The splits {_shown(first)} and {_shown(second)} overlap, and a row can be in one only. "
+                f"Let one end where the other starts: the start is included, the end is not."
+            )
+
+
+def _start(range_: TimeRange) -> float:
+    return -math.inf if range_.start_us is None else range_.start_us
+
+
+def _shown(range_: TimeRange) -> str:
+    start = "the beginning" if range_.start_us is None else show(range_.start_us)
+    end = "the end" if range_.end_us is None else show(range_.end_us)
+    return f"{range_.name!r} (from {start} to {end})"

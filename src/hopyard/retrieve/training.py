@@ -1,0 +1,282 @@
+"""Training data: the rows of a view, split, transformed and hashed, in an order that depends on nothing physical."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from hopyard.compute.event_time import event_times_us
+from hopyard.compute.hashing import ContentHasher
+from hopyard.compute.row_hash import row_hashes
+from hopyard.compute.transform import Transform, bind, fit
+from hopyard.errors import TrainingDatasetError
+from hopyard.model.manifest import (
+    DEFAULT_SEED,
+    ContentHash,
+    FittedStatistics,
+    RandomSplit,
+    Split,
+    TimeRange,
+    TimeSplit,
+)
+from hopyard.model.plan import Output, Plan
+from hopyard.model.schema import Field, Schema
+from hopyard.model.specs import FeatureViewSpec
+from hopyard.query.lower import identity_order
+from hopyard.query.resolve import resolve
+from hopyard.retrieve.read import as_of_now, read_resolved, time_range, with_outputs
+from hopyard.retrieve.split import assign, random_split
+from hopyard.retrieve.view import feature_outputs, training_outputs
+from hopyard.session import Session
+
+ALL = "all"
+_HIDDEN = "__id_"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRequest:
+    """What the user asks for: random `ratios` in the order of `names`, or time `ranges`; neither: no split."""
+
+    names: tuple[str, ...] = ()
+    ratios: tuple[float, ...] = ()
+    seed: int = DEFAULT_SEED
+    exact: bool | None = None
+    ranges: tuple[TimeRange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitData:
+    """One split, before and after transformation: features, labels and training helper columns."""
+
+    name: str
+    before: pa.Table
+    after: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The content of a training dataset. `plan` is resolved; `schema` is that after transformation."""
+
+    plan: Plan
+    split: Split | None
+    fitted: tuple[FittedStatistics, ...]
+    before_schema: Schema
+    schema: Schema
+    splits: tuple[SplitData, ...]
+    notes: tuple[str, ...]
+
+
+def compute(
+    session: Session,
+    view: FeatureViewSpec,
+    request: SplitRequest | Split | None = None,
+    *,
+    plan: Plan | None = None,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    fitted: Sequence[FittedStatistics] | None = None,
+) -> TrainingData:
+    """Return the training data of a view, its rows ordered by the root's row identity.
+
+    Args:
+        request: the split; a stored `Split` is repeated exactly.
+        plan: a resolved plan to repeat; default: the view's, over the latest commits.
+        start_us, end_us: `start <= event time < end` of the root, UTC microseconds.
+        fitted: statistics to use; default: fitted on train (on all rows without a split).
+    Raises:
+        TrainingDatasetError: the split, or a transformation, cannot be computed on these rows.
+    """
+    outputs = training_outputs(view)
+    resolved, snapshots = resolve(session, plan or view.plan)
+    keys = _identity(resolved)
+    wanted = with_outputs(time_range(resolved, start_us, end_us), (*outputs, *keys))
+    rows = read_resolved(session, wanted, snapshots, order_by=identity_order(resolved), missing="null")
+    identity = rows.select([out.name for out in keys])
+    identity_schema = tuple(Field(name=out.name, type=resolved.field(0, out.feature).type) for out in keys)
+    rows = rows.select([out.name for out in outputs])
+    if not resolved.root.source.primary_key:
+        order = _keyless_order(identity, identity_schema)
+        rows, identity = rows.take(order), identity.take(order)
+    split = _decide(request, rows.num_rows)
+    parts = _split(split, rows, identity, identity_schema, resolved)
+    before_schema = with_outputs(resolved, outputs).schema
+    if fitted is None:
+        fitted = _fit(view, parts)
+    transforms = bind_all(view, fitted)
+    return TrainingData(
+        plan=resolved,
+        split=split,
+        fitted=tuple(fitted),
+        before_schema=before_schema,
+        schema=transformed_schema(before_schema, transforms),
+        splits=tuple(SplitData(name, part, transform_table(part, transforms)) for name, part in parts),
+        notes=as_of_now(resolved),
+    )
+
+
+def batch_data(
+    session: Session,
+    view: FeatureViewSpec,
+    fitted: Sequence[FittedStatistics],
+    *,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    extra: Sequence[Output] = (),
+) -> pa.Table:
+    """Return the features of a view for all rows of the root in a range of event time, in the order of row identity."""
+    outputs = (*feature_outputs(view), *extra)
+    resolved, snapshots = resolve(session, view.plan)
+    wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
+    rows = read_resolved(session, wanted, snapshots, order_by=identity_order(resolved), missing="null")
+    return transform_table(rows, bind_all(view, fitted))
+
+
+def bind_all(view: FeatureViewSpec, fitted: Sequence[FittedStatistics]) -> dict[str, Transform]:
+    """Return the transformations of a view by the feature that they replace."""
+    statistics = {item.feature: item for item in fitted}
+    return {spec.features[0]: bind(spec, statistics[spec.features[0]]) for spec in view.transformations}
+
+
+def transform_table(table: pa.Table, transforms: dict[str, Transform]) -> pa.Table:
+    """Return the table with transformed features in their places."""
+    for index, name in enumerate(table.column_names):
+        if name in transforms:
+            table = table.set_column(index, name, transforms[name].column(table.column(index)))
+    return table
+
+
+def transformed_schema(schema: Schema, transforms: dict[str, Transform]) -> Schema:
+    """Return the schema after transformation."""
+    return tuple(
+        Field(name=field.name, type=transforms[field.name].output_type) if field.name in transforms else field
+        for field in schema
+    )
+
+
+def content_hash(table: pa.Table, schema: Schema) -> ContentHash:
+    """Return the hashes of a split's content."""
+    hasher = ContentHasher(schema)
+    hasher.update(table)
+    return hasher.result()
+
+
+def _identity(plan: Plan) -> tuple[Output, ...]:
+    """Return hidden outputs with the root's row identity; all its columns where it has no key; and its event time."""
+    source = plan.root.source
+    names = source.primary_key or tuple(field.name for field in source.fields)
+    if source.event_time and source.event_time not in names:
+        names = (*names, source.event_time)
+    return tuple(Output(name=_HIDDEN + name, node=0, feature=name) for name in names)
+
+
+def _keyless_order(identity: pa.Table, schema: Schema) -> pa.Array:
+    """Return the order of rows without a key: by two hashes of the row; equal rows are interchangeable."""
+    first, second = (row_hashes(identity, schema, seed=seed) for seed in (0, 1))
+    return pa.array(np.lexsort((second, first)))
+
+
+def _decide(request: SplitRequest | Split | None, n_rows: int) -> Split | None:
+    if request is None or isinstance(request, (RandomSplit, TimeSplit)):
+        return request
+    if request.ranges:
+        return TimeSplit(ranges=request.ranges)
+    return random_split(request.names, request.ratios, seed=request.seed, n_rows=n_rows, exact=request.exact)
+
+
+def _split(
+    split: Split | None, rows: pa.Table, identity: pa.Table, schema: Schema, plan: Plan
+) -> list[tuple[str, pa.Table]]:
+    if split is None:
+        return [(ALL, rows)]
+    source = plan.root.source
+    times = None
+    if isinstance(split, TimeSplit):
+        if source.event_time is None:
+            raise TrainingDatasetError(
+                f"A split by time needs an event time, and {source.label!r} has none. Use a random split: test_size=0.2."
+            )
+        field = plan.field(0, source.event_time)
+        column = identity.column(_HIDDEN + source.event_time)
+        times = event_times_us(field, source.event_time_unit, column).to_numpy()
+    places = assign(split, identity=identity, identity_schema=schema, event_time_us=times)
+    names = split.names if isinstance(split, RandomSplit) else tuple(range_.name for range_ in split.ranges)
+    return [(name, rows.filter(pa.array(places == index))) for index, name in enumerate(names)]
+
+
+def _fit(view: FeatureViewSpec, parts: Sequence[tuple[str, pa.Table]]) -> tuple[FittedStatistics, ...]:
+    """Return the statistics of the first part: train, or all."""
+    train = parts[0][1]
+    return tuple(fit(spec, train.column(spec.features[0])) for spec in view.transformations)
+
+
+def two_way(
+    *,
+    test_size: float | None,
+    seed: int | None,
+    exact: bool | None,
+    bounds: dict[str, int | None],
+) -> SplitRequest:
+    """Return the request for train and test, by size or by time; `bounds` has train_start ... test_end."""
+    return _request(("train", "test"), {"test": test_size}, seed, exact, bounds)
+
+
+def three_way(
+    *,
+    validation_size: float | None,
+    test_size: float | None,
+    seed: int | None,
+    exact: bool | None,
+    bounds: dict[str, int | None],
+) -> SplitRequest:
+    """Return the request for train, validation and test; see `two_way`."""
+    sizes = {"validation": validation_size, "test": test_size}
+    return _request(("train", "validation", "test"), sizes, seed, exact, bounds)
+
+
+def _request(
+    names: tuple[str, ...],
+    sizes: dict[str, float | None],
+    seed: int | None,
+    exact: bool | None,
+    bounds: dict[str, int | None],
+) -> SplitRequest:
+    by_time = any(value is not None for value in bounds.values())
+    by_size = any(value is not None for value in sizes.values())
+    if by_time == by_size:
+        raise TrainingDatasetError(
+            f"Split either by size ({', '.join(f'{name}_size=' for name in sizes)}) or by time "
+            f"(such as train_end= and test_end=); {'both were' if by_time else 'neither was'} given."
+        )
+    if by_time:
+        return SplitRequest(ranges=_ranges(names, bounds))
+    missing = [name for name, size in sizes.items() if size is None]
+    if missing:
+        raise TrainingDatasetError(f"{missing[0]}_size= is missing.")
+    given = [size for size in sizes.values() if size is not None]
+    for name, size in sizes.items():
+        if not isinstance(size, (int, float)) or not 0 < size < 1:
+            raise TrainingDatasetError(f"{name}_size={size!r} must be between 0 and 1, such as 0.2.")
+    if not sum(given) < 1:
+        raise TrainingDatasetError(f"The sizes sum to {sum(given):g} and leave nothing to train on: {sizes}.")
+    ratios = (1 - sum(given), *given)
+    return SplitRequest(names=names, ratios=ratios, seed=DEFAULT_SEED if seed is None else seed, exact=exact)
+
+
+def _ranges(names: tuple[str, ...], bounds: dict[str, int | None]) -> tuple[TimeRange, ...]:
+    """Return the ranges; where one of two neighbouring bounds is missing, it is the other one."""
+    filled = dict(bounds)
+    for earlier, later in zip(names, names[1:], strict=False):
+        end, start = f"{earlier}_end", f"{later}_start"
+        if filled.get(end) is None and filled.get(start) is None:
+            raise TrainingDatasetError(
+                f"Give {end}= or {start}=: nothing says where {earlier} ends and {later} starts."
+            )
+        filled[end] = filled[end] if filled.get(end) is not None else filled[start]
+        filled[start] = filled[start] if filled.get(start) is not None else filled[end]
+    return tuple(
+        TimeRange(name=name, start_us=filled.get(f"{name}_start"), end_us=filled.get(f"{name}_end"))
+        for name in names
+    )

@@ -1,0 +1,284 @@
+"""Feature vectors: from an entry's keys to the view's features, in one round trip per level of joins.
+
+No planning, no registry and no offline store on this path: a `ServingPlan` and an online store are all it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hopyard.compute.scalar import coerce
+from hopyard.compute.transform import Transform, bind
+from hopyard.errors import FeatureVectorError
+from hopyard.model.types import FeatureType, parse_type
+from hopyard.online.decode import event_time_of, row_decoder
+from hopyard.online.keys import key_encoder
+from hopyard.ports import Lookup, OnlineStore
+from hopyard.retrieve.serving_plan import ServingNode, ServingPlan
+from hopyard.time import Clock
+
+Entry = Mapping[str, object]
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A node with everything about it computed once."""
+
+    node: ServingNode
+    encode: Callable[[Sequence[object]], bytes]
+    decode: Callable[[bytes], list[object]]
+    places: tuple[tuple[int, int], ...]
+    key_places: tuple[tuple[int, int], ...]
+    key_columns: tuple[str, ...]
+
+
+class VectorReader:
+    """Answers the feature vectors of one view. Safe for threads."""
+
+    def __init__(self, plan: ServingPlan, online: OnlineStore, clock: Clock) -> None:
+        self.plan = plan
+        self._online = online
+        self._clock = clock
+        self.names = [out.name for out in plan.outputs]
+        self._nodes = [
+            self._prepare(node) for node in ((plan.root, *plan.nodes) if plan.root else plan.nodes)
+        ]
+        self._has_limits = any(prepared.node.age_limit_us is not None for prepared in self._nodes)
+        self._root_places = [
+            (place, out.name, out.feature, parse_type(out.type))
+            for place, out in enumerate(plan.outputs)
+            if out.node == 0
+        ]
+        self._types = {out.name: parse_type(out.type) for out in plan.outputs}
+        statistics = {item.feature: item for item in plan.fitted}
+        self._transforms: list[tuple[int, Transform]] = [
+            (self.names.index(spec.features[0]), bind(spec, statistics[spec.features[0]]))
+            for spec in plan.transformations
+        ]
+        self.serving_keys = self._serving_keys()
+        self._accepted = self._accepted_names()
+
+    def read(
+        self,
+        entries: Sequence[Entry],
+        passed: Sequence[Entry] | None = None,
+        *,
+        allow_missing: bool = False,
+        transform: bool = True,
+    ) -> list[list[object]]:
+        """Return one vector per entry, in order.
+
+        Args:
+            entries: the serving keys of each vector; also the root's features that are known with them.
+            passed: features that the caller knows better, by their names in the vector; they win over stored ones.
+            allow_missing: give null for what is missing, instead of raising.
+        Raises:
+            FeatureVectorError: unknown or missing keys, a key of the wrong type, or (unless `allow_missing`) a key
+                without a row, a row past its ttl, or a root feature that nobody gave.
+        """
+        if passed is not None and len(passed) != len(entries):
+            raise FeatureVectorError(
+                f"There are {len(entries)} entries and {len(passed)} passed_features: give one of each per vector."
+            )
+        given = [self._given(entry, passed[at] if passed else {}) for at, entry in enumerate(entries)]
+        vectors: list[list[object]] = [[_ABSENT] * len(self.names) for _ in entries]
+        found: list[dict[int, list[object] | None]] = [{} for _ in entries]
+        self._fetch(given, found, vectors)
+        for at, vector in enumerate(vectors):
+            self._fill_root(vector, given[at])
+            self._pass(vector, passed[at] if passed else {})
+            if not allow_missing:
+                self._check_present(vector, given[at], found[at])
+            for place, value in enumerate(vector):
+                if value is _ABSENT:
+                    vector[place] = None
+            if transform:
+                for place, bound in self._transforms:
+                    vector[place] = bound.value(vector[place])
+        return vectors
+
+    def output_types(self) -> list[tuple[str, str]]:
+        """Return name and feature type of each place of a transformed vector."""
+        changed = {self.names[place]: bound.output_type for place, bound in self._transforms}
+        return [(out.name, changed.get(out.name, out.type)) for out in self.plan.outputs]
+
+    def _prepare(self, node: ServingNode) -> _Prepared:
+        columns = tuple(field.name for field in node.table.key)
+        return _Prepared(
+            node=node,
+            encode=key_encoder(node.table),
+            decode=row_decoder(node.table, node.reads),
+            places=tuple(
+                (place, node.reads.index(out.feature))
+                for place, out in enumerate(self.plan.outputs)
+                if out.node == node.node and out.feature in node.reads
+            ),
+            key_places=tuple(
+                (place, columns.index(out.feature))
+                for place, out in enumerate(self.plan.outputs)
+                if out.node == node.node and out.feature in columns and out.feature not in node.reads
+            ),
+            key_columns=columns,
+        )
+
+    def _serving_keys(self) -> tuple[str, ...]:
+        """Return the keys that an entry must name: those that no online row can give."""
+        keys: list[str] = []
+        if self.plan.root is not None:
+            keys += [key.name for key in self.plan.root.keys]
+        for node in self.plan.nodes:
+            if node.parent == 0 and self.plan.root is None:
+                keys += [key.name for key in node.keys]
+        return tuple(dict.fromkeys(keys))
+
+    def _accepted_names(self) -> frozenset[str]:
+        names = {
+            name for prepared in self._nodes for key in prepared.node.keys for name in (key.name, key.alias)
+        }
+        names |= {field.name for field in self.plan.root_fields}
+        return frozenset(names)
+
+    def _given(self, entry: Entry, passed: Entry) -> dict[str, object]:
+        unknown = [name for name in entry if name not in self._accepted]
+        if unknown:
+            raise FeatureVectorError(
+                f"{unknown[0]!r} is no serving key of feature view {self.plan.view!r}. "
+                f"Required: {', '.join(self.serving_keys) or 'none'}."
+            )
+        foreign = [name for name in passed if name not in self._types and name not in self._accepted]
+        if foreign:
+            raise FeatureVectorError(
+                f"passed_features has {foreign[0]!r}, which is no feature of view {self.plan.view!r}. "
+                f"It has: {', '.join(self.names)}."
+            )
+        return {**passed, **entry}
+
+    def _fetch(
+        self,
+        given: Sequence[dict[str, object]],
+        found: list[dict[int, list[object] | None]],
+        vectors: list[list[object]],
+    ) -> None:
+        """Read the rows of all nodes for all entries, level by level, into `found` and `vectors`."""
+        pending = list(self._nodes)
+        now_us = self._clock() if self._has_limits else 0
+        while pending:
+            is_root_pending = pending[0].node.node == 0
+            ready = [p for p in pending if self._is_ready(p, is_root_pending, given, found)]
+            lookups: list[Lookup] = []
+            owners: list[tuple[int, _Prepared, list[object]]] = []
+            for prepared in ready:
+                for at, facts in enumerate(given):
+                    values = self._key_values(prepared, facts, found[at])
+                    if values is None:
+                        found[at][prepared.node.node] = None
+                        continue
+                    lookups.append(Lookup(prepared.node.table.id, prepared.encode(values)))
+                    owners.append((at, prepared, values))
+            rows = self._online.read(lookups) if lookups else []
+            for (at, prepared, values), row in zip(owners, rows, strict=True):
+                limit = prepared.node.age_limit_us
+                if row is None or (limit is not None and now_us - event_time_of(row) > limit):
+                    found[at][prepared.node.node] = None
+                    continue
+                decoded = prepared.decode(row)
+                found[at][prepared.node.node] = decoded
+                vector = vectors[at]
+                for place, index in prepared.places:
+                    vector[place] = decoded[index]
+                for place, index in prepared.key_places:
+                    vector[place] = values[index]
+            pending = [prepared for prepared in pending if prepared not in ready]
+
+    def _is_ready(
+        self,
+        prepared: _Prepared,
+        is_root_pending: bool,
+        given: Sequence[dict[str, object]],
+        found: Sequence[dict[int, list[object] | None]],
+    ) -> bool:
+        """Return whether the keys of a node are known for every entry: no other row has to be read before."""
+        node = prepared.node
+        if node.node == 0:
+            return True
+        if node.parent > 0:
+            return all(node.parent in rows for rows in found)
+        return not is_root_pending or all(
+            all(key.name in facts or key.alias in facts for key in node.keys) for facts in given
+        )
+
+    def _key_values(
+        self, prepared: _Prepared, facts: dict[str, object], rows: dict[int, list[object] | None]
+    ) -> list[object] | None:
+        """Return the key of a node's row for one entry; None: there is none, because a part of it is null."""
+        node = prepared.node
+        values = []
+        for key in node.keys:
+            value = _ABSENT
+            if node.parent <= 0:
+                value = facts.get(key.name, _ABSENT)
+                if value is _ABSENT:
+                    value = facts.get(key.alias, _ABSENT)
+            if value is _ABSENT and node.node != 0:
+                value = self._from_parent(node.parent, key.column, facts, rows)
+            if value is _ABSENT:
+                self._raise_missing_key(key.name, key.alias, node)
+            if value is None:
+                return None
+            values.append(value)
+        return values
+
+    def _from_parent(
+        self, parent: int, column: str, facts: dict[str, object], rows: dict[int, list[object] | None]
+    ) -> object:
+        if parent not in rows:
+            return _ABSENT
+        row = rows[parent]
+        if row is None:
+            return None if parent > 0 else _ABSENT
+        prepared = next(p for p in self._nodes if p.node.node == parent)
+        if column in prepared.node.reads:
+            return row[prepared.node.reads.index(column)]
+        key = next((key for key in prepared.node.keys if key.column == column), None)
+        return facts.get(key.name, _ABSENT) if key else _ABSENT
+
+    def _raise_missing_key(self, name: str, alias: str, node: ServingNode) -> None:
+        also = f" (or as {alias!r})" if alias != name else ""
+        raise FeatureVectorError(
+            f"The entry lacks the serving key {name!r}{also} of {node.group!r}. "
+            f"Required: {', '.join(self.serving_keys)}."
+        )
+
+    def _fill_root(self, vector: list[object], facts: dict[str, object]) -> None:
+        for place, name, feature, type_ in self._root_places:
+            if vector[place] is _ABSENT:
+                value = facts.get(name, facts.get(feature, _ABSENT))
+                if value is not _ABSENT:
+                    vector[place] = coerce(name, type_, value)
+
+    def _pass(self, vector: list[object], passed: Entry) -> None:
+        for name, value in passed.items():
+            type_: FeatureType | None = self._types.get(name)
+            if type_ is not None:
+                vector[self.names.index(name)] = coerce(name, type_, value)
+
+    def _check_present(
+        self, vector: list[object], facts: dict[str, object], rows: dict[int, list[object] | None]
+    ) -> None:
+        for place, out in enumerate(self.plan.outputs):
+            if vector[place] is not _ABSENT:
+                continue
+            if out.node == 0:
+                raise FeatureVectorError(
+                    f"The feature {out.name!r} of the view's left-most group is missing: give it in passed_features, "
+                    f"or pass allow_missing=True for null."
+                )
+            prepared = next(p for p in self._nodes if p.node.node == out.node)
+            shown = {key.alias: facts.get(key.name, facts.get(key.alias)) for key in prepared.node.keys}
+            raise FeatureVectorError(
+                f"{prepared.node.group!r} has no row online for {shown} (or one past its ttl). "
+                f"Pass allow_missing=True for null."
+            )

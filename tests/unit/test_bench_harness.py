@@ -1,0 +1,229 @@
+"""The bench harness itself, on cases that cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import data, machine
+from bench.harness import BenchError, Case, Outcome, RefusedError, Result, check_needs, choose, main, measure
+from bench.report import to_markdown
+
+ROOT = Path(__file__).parents[2]
+
+WORKLOAD = """
+from __future__ import annotations
+
+import subprocess, sys, time
+from pathlib import Path
+
+from bench.harness import Case, Outcome, main
+
+def remember(folder: Path) -> Path:
+    (folder / "setups").write_text("x")
+    sys.stdout.write("noise that must not mix with the answers")
+    return folder
+
+def count(folder: Path) -> int:
+    with (folder / "runs").open("a") as file:
+        file.write("x")
+    return 10
+
+def allocate(folder: Path) -> int:
+    block = bytearray(200_000_000)
+    block[::4096] = b"x" * len(block[::4096])
+    return len(block)
+
+def allocate_in_child(folder: Path) -> int:
+    program = "import time; block = b'x' * 150_000_000; time.sleep(0.5)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    return 1
+
+def latencies(folder: Path) -> Outcome:
+    return Outcome(101, [float(n) for n in range(101)])
+
+def is_first(folder: Path) -> int:
+    count(folder)
+    return len((folder / "runs").read_text())
+
+def fail(folder: Path) -> int:
+    raise ValueError("this case cannot work")
+
+def leave(folder: Path) -> int:
+    raise SystemExit(7)
+
+def wait(folder: Path) -> int:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(sys.argv[3]).joinpath("..", "child").write_text(str(child.pid))
+    time.sleep(600)
+    return 1
+
+CASES = tuple(
+    Case(work.__name__, remember, work, against=against, is_fresh=work is is_first, memory_bytes=0, disk_bytes=0)
+    for work, against in CHOSEN
+)
+
+if __name__ == "__main__":
+    raise SystemExit(main("toy"))
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that makes the module `toy` of the chosen cases, importable here and in workers."""
+
+    def make(*chosen: str | tuple[str, str]) -> None:
+        pairs = ", ".join(
+            f"({work[0]}, {work[1]!r})" if isinstance(work, tuple) else f"({work}, None)" for work in chosen
+        )
+        (tmp_path / "toy.py").write_text(WORKLOAD.replace("CHOSEN", f"[{pairs}]"))
+        sys.modules.pop("toy", None)
+
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(ROOT), *sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield make
+    sys.modules.pop("toy", None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "runs"
+    path.mkdir()
+    return path
+
+
+def test_measures_every_case_and_leaves_nothing(toy, folder: Path) -> None:
+    toy("count", ("latencies", "count"))
+    document = measure("toy", runs=3, warm_ups=2, folder=folder)
+    count, latencies = document["cases"]
+    assert (count["name"], count["n_rows"], len(count["seconds"])) == ("count", 10, 3)
+    assert count["min_seconds"] <= count["median_seconds"] <= count["max_seconds"]
+    assert (count["against"], count["ratio"]) == (None, None)
+    assert (latencies["p50_us"], latencies["p99_us"]) == (50.0, 99.0)
+    assert (latencies["against"], latencies["ratio"] > 0) == ("count", True)
+    assert document["machine"]["cores"] >= 1
+    assert "pyarrow" in document["versions"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_fresh_case_is_set_up_for_every_run(toy, folder: Path) -> None:
+    toy("is_first")
+    assert measure("toy", runs=3, folder=folder)["cases"][0]["n_rows"] == 1
+
+
+def test_work_that_changes_between_runs_is_refused(toy, folder: Path) -> None:
+    toy("count", "is_first")
+    text = (Path(sys.path[0]) / "toy.py").read_text().replace("is_fresh=work is is_first", "is_fresh=False")
+    (Path(sys.path[0]) / "toy.py").write_text(text)
+    with pytest.raises(BenchError, match="every run must do the same work"):
+        measure("toy", runs=2, folder=folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_peak_memory_counts_the_process_and_its_children(toy, folder: Path) -> None:
+    toy("count", "allocate", "allocate_in_child")
+    count, allocate, child = measure("toy", runs=1, warm_ups=0, folder=folder)["cases"]
+    assert allocate["peak_bytes"] > 200_000_000
+    assert count["peak_bytes"] < 200_000_000
+    if machine.PROC.exists():
+        assert child["peak_bytes"] > 150_000_000
+
+
+@pytest.mark.parametrize(("work", "message"), [("fail", "this case cannot work"), ("leave", "exit code 7")])
+def test_a_failing_case_ends_the_run(work: str, message: str, toy, folder: Path) -> None:
+    toy("count", work)
+    with pytest.raises(BenchError, match=message):
+        measure("toy", folder=folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_running(sent: signal.Signals, toy, folder: Path, tmp_path: Path) -> None:
+    toy("count", "wait")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "toy", "--warm-ups", "0", "--folder", str(folder)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:2])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    child = folder / "child"
+    while not (child.exists() and child.read_text()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(sent)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Interrupted" in said) == (130, True)
+    assert list(folder.iterdir()) == [child]
+    deadline = time.monotonic() + 30  # a killed process may need a moment to go
+    while is_running(int(child.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_running(int(child.read_text()))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists; one that waits to be collected by its parent does not run."""
+    try:
+        os.kill(pid, 0)
+        return (machine.PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def case(name: str, *, against: str | None = None, memory_bytes: int = 0, disk_bytes: int = 0) -> Case:
+    return Case(
+        name, lambda folder: folder, lambda state: 1, against=against,
+        memory_bytes=memory_bytes, disk_bytes=disk_bytes,
+    )  # fmt: skip
+
+
+def test_refuses_when_memory_or_disk_is_short(tmp_path: Path) -> None:
+    check_needs([case("a")], tmp_path)
+    with pytest.raises(RefusedError, match=r"need 1048576\.00 GB of memory, and .* GB are free"):
+        check_needs([case("a", memory_bytes=2**49), case("b", memory_bytes=2**49)], tmp_path)
+    with pytest.raises(RefusedError, match=r"GB of disk in .*--folder"):
+        check_needs([case("a", disk_bytes=2**60)], tmp_path)
+
+
+def test_a_chosen_case_brings_what_it_is_compared_with() -> None:
+    cases = [case("limit"), case("insert", against="limit"), case("vector")]
+    assert [chosen.name for chosen in choose(cases, ["ins"])] == ["limit", "insert"]
+    assert choose(cases, []) == cases
+    with pytest.raises(BenchError, match="There are: limit, insert, vector"):
+        choose(cases, ["nothing"])
+
+
+def test_a_ratio_compares_time_per_row_round_by_round() -> None:
+    limit = Result("limit", None, n_rows=100, seconds=[1.0, 10.0, 1.0])
+    mine = Result("mine", "limit", n_rows=50, seconds=[1.0, 10.0, 3.0])
+    assert mine.summary({"limit": limit})["ratio"] == 2.0
+
+
+def test_command_line_writes_json_and_markdown(toy, folder: Path, tmp_path: Path, capfd) -> None:
+    toy("count", ("latencies", "count"))
+    files = ["--json", str(tmp_path / "out.json"), "--markdown", str(tmp_path / "out.md")]
+    assert main("toy", ["--runs", "2", "--folder", str(folder), *files]) == 0
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["runs"] == 2
+    assert (tmp_path / "out.md").read_text() == to_markdown(document) == capfd.readouterr().out
+    assert "| latencies | 101 |" in to_markdown(document)
+    assert main("toy", ["--case", "none"]) == 1
+
+
+def test_data_is_a_function_of_its_arguments() -> None:
+    table = data.group(1_000, 50, 6, seed=1, null_share=0.5)
+    assert table.equals(data.group(1_000, 50, 6, seed=1, null_share=0.5))
+    assert not table.equals(data.group(1_000, 50, 6, seed=2, null_share=0.5))
+    times = table["event_time"].to_pylist()
+    assert times == sorted(set(times))
+    assert 300 < table["f3"].null_count < 700
+    assert set(table["key"].to_pylist()) <= set(range(50))
+    assert [len(other.column_names) for other in data.groups(10, 5, 2, seed=1).values()] == [4, 4, 4]
+    assert data.labels(10, 5, seed=1).num_rows == len(data.keys(10, 5, seed=1)) == 10
+    assert Outcome(1).latencies_us == ()
