@@ -36,7 +36,8 @@ def login(url: str | os.PathLike[str] | None = None, *, project: str | None = No
     """Open a store and return a project of it. A folder that is no store yet becomes one; so does a new project.
 
     Args:
-        url: the store's folder, as a path or file:// URL; None: the environment variable HOPYARD_URL, else `./.hopyard`.
+        url: the store's folder, as a path or file:// URL; None: the environment variable HOPYARD_URL, else
+            `./.hopyard`.
         project: its name; None: `default`.
     Raises:
         ConfigError: a URL that this release does not serve, or a folder that holds something else.

@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from hopyard.errors import NotFoundError
+from hopyard.errors import ConfigError, NotFoundError
 from hopyard.ingest.create import delete_group
 from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
-from hopyard.ingest.draft import append_spec, ensure_stored, save_frame
-from hopyard.ingest.write import InsertOptions, append_features, catch_up_online, insert, remove_rows
+from hopyard.ingest.draft import append_spec, save
+from hopyard.ingest.write import (
+    InsertOptions,
+    append_features,
+    catch_up_online,
+    insert,
+    insert_first,
+    remove_rows,
+)
 from hopyard.model.commit import Commit
 from hopyard.model.plan import Column, Plan
 from hopyard.model.specs import FeatureGroupSpec
@@ -119,9 +126,12 @@ class FeatureGroup:
             OnlineBehindError: the commit stands offline and will be applied by the next writer.
             LockTimeoutError: another process writes to the group for too long.
         """
-        self._store(features)
         options = InsertOptions(operation, overwrite, commit_id, allow_future, duplicates)
-        return insert(self._session, self._spec, features, options)
+        if self._is_stored:
+            return insert(self._session, self._spec, features, options)
+        self._spec, commit = insert_first(self._session, self._spec, features, options)
+        self._is_stored = True
+        return commit
 
     def save(self, features: object | None = None) -> FeatureGroup:
         """Store the group, insert the frame if one is given, and return the group.
@@ -130,7 +140,7 @@ class FeatureGroup:
             SchemaMismatchError: neither a frame nor `features=` on creation says what the columns are.
         """
         self._spec, self._is_stored = (
-            save_frame(self._session, self._spec, features, is_stored=self._is_stored),
+            save(self._session, self._spec, features, is_stored=self._is_stored),
             True,
         )
         return self
@@ -277,9 +287,7 @@ class FeatureGroup:
 
     def _stored(self) -> FeatureGroupSpec:
         if not self._is_stored:
-            raise NotFoundError("stored feature group", self.name, [])
+            raise ConfigError(
+                f"Feature group {self.name!r} is not stored yet: insert() rows or save() it first."
+            )
         return self._spec
-
-    def _store(self, features: object) -> None:
-        if not self._is_stored:
-            self._spec, self._is_stored = ensure_stored(self._session, self._spec, features), True

@@ -11,7 +11,7 @@ from hopyard.queries import Query
 from hopyard.retrieve.dataset import create_dataset, get_manifest, list_manifests
 from hopyard.retrieve.frames import batch_frame, in_memory, stored_splits, vector_frame
 from hopyard.retrieve.serving import open_reader
-from hopyard.retrieve.training import three_way, two_way
+from hopyard.retrieve.training import split_request
 from hopyard.retrieve.usage import delete_view
 from hopyard.retrieve.vectors import Entry, VectorReader
 from hopyard.retrieve.view import feature_outputs
@@ -127,13 +127,12 @@ class FeatureView:
         Raises:
             TrainingDatasetError: sizes or times that cannot be.
         """
-        bounds = {
-            "train_start": optional_micros(train_start),
-            "train_end": optional_micros(train_end),
-            "test_start": optional_micros(test_start),
-            "test_end": optional_micros(test_end),
-        }
-        request = two_way(test_size=test_size, seed=seed, exact=exact, bounds=bounds)
+        request = split_request(
+            {"test": test_size},
+            {"train": (train_start, train_end), "test": (test_start, test_end)},
+            seed=seed,
+            exact=exact,
+        )
         return in_memory(
             self._session,
             self._spec,
@@ -159,16 +158,15 @@ class FeatureView:
         dataframe_type: str = "default",
     ) -> tuple[Any, ...]:
         """Return X_train, X_validation, X_test, y_train, y_validation, y_test; see `train_test_split`."""
-        bounds = {
-            "train_start": optional_micros(train_start),
-            "train_end": optional_micros(train_end),
-            "validation_start": optional_micros(validation_start),
-            "validation_end": optional_micros(validation_end),
-            "test_start": optional_micros(test_start),
-            "test_end": optional_micros(test_end),
-        }
-        request = three_way(
-            validation_size=validation_size, test_size=test_size, seed=seed, exact=exact, bounds=bounds
+        request = split_request(
+            {"validation": validation_size, "test": test_size},
+            {
+                "train": (train_start, train_end),
+                "validation": (validation_start, validation_end),
+                "test": (test_start, test_end),
+            },
+            seed=seed,
+            exact=exact,
         )
         return in_memory(
             self._session,
@@ -222,13 +220,12 @@ class FeatureView:
 
         The arguments are those of `train_test_split` and `create_training_data`.
         """
-        bounds = {
-            "train_start": optional_micros(train_start),
-            "train_end": optional_micros(train_end),
-            "test_start": optional_micros(test_start),
-            "test_end": optional_micros(test_end),
-        }
-        request = two_way(test_size=test_size, seed=seed, exact=exact, bounds=bounds)
+        request = split_request(
+            {"test": test_size},
+            {"train": (train_start, train_end), "test": (test_start, test_end)},
+            seed=seed,
+            exact=exact,
+        )
         manifest = create_dataset(
             self._session, self._spec, request, data_format=data_format, description=description
         )
@@ -251,16 +248,15 @@ class FeatureView:
         description: str = "",
     ) -> TrainingDataset:
         """Materialise train, validation and test as the next training dataset version; see the two-way method."""
-        bounds = {
-            "train_start": optional_micros(train_start),
-            "train_end": optional_micros(train_end),
-            "validation_start": optional_micros(validation_start),
-            "validation_end": optional_micros(validation_end),
-            "test_start": optional_micros(test_start),
-            "test_end": optional_micros(test_end),
-        }
-        request = three_way(
-            validation_size=validation_size, test_size=test_size, seed=seed, exact=exact, bounds=bounds
+        request = split_request(
+            {"validation": validation_size, "test": test_size},
+            {
+                "train": (train_start, train_end),
+                "validation": (validation_start, validation_end),
+                "test": (test_start, test_end),
+            },
+            seed=seed,
+            exact=exact,
         )
         manifest = create_dataset(
             self._session, self._spec, request, data_format=data_format, description=description
@@ -387,11 +383,15 @@ class FeatureView:
         delete_view(self._session, self._spec, force=force)
 
     def __repr__(self) -> str:
-        return f"FeatureView({self.name!r}, version={self.version}, {len(self.features)} features, labels={self.labels})"
+        n_features = len(self.features)
+        return (
+            f"FeatureView({self.name!r}, version={self.version}, {n_features} features, labels={self.labels})"
+        )
 
     def _serving(self) -> VectorReader:
         if self._reader is None:
             raise ServingError(
-                f"Feature view {self._spec.label!r} is not ready to serve: call init_serving() once, then ask for vectors."
+                f"Feature view {self._spec.label!r} is not ready to serve: "
+                f"call init_serving() once, then ask for vectors."
             )
         return self._reader

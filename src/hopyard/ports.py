@@ -138,7 +138,8 @@ class OfflineStore(Protocol):
         """Add the features that `spec` has and the table lacks (older rows read null); store `spec`.
 
         Args:
-            commit: a draft, returned as stored; None: no commit of its own, because one that fills the features follows.
+            commit: a draft, returned as stored; None: no commit of its own, because the one that fills the features
+                follows.
         """
 
     def drop(self, location: str) -> None:

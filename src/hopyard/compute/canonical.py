@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ PIECE_ROWS = 16_384
 Valid = npt.NDArray[np.bool_] | None
 """Which rows have a value; None: all."""
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "boolean": np.dtype("<u1"),
     "int": np.dtype("<i4"),
     "bigint": np.dtype("<i8"),
@@ -46,7 +47,7 @@ class FixedColumn:
 
     n_rows: int
     valid: Valid
-    values: npt.NDArray[np.generic]
+    values: npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +195,7 @@ def _valid(array: pa.Array) -> Valid:
     return mask
 
 
-def _buffer(
-    buffer: pa.Buffer | None, dtype: np.dtype[np.generic], count: int, offset: int
-) -> npt.NDArray[np.generic]:
+def _buffer(buffer: pa.Buffer | None, dtype: np.dtype[Any], count: int, offset: int) -> npt.NDArray[Any]:
     """Return `count` values of an Arrow buffer, from the value `offset` on; Arrow may leave out empty buffers."""
     if buffer is None or count == 0:
         return np.zeros(count, dtype)

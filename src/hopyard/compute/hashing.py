@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -26,7 +27,7 @@ MAGIC = b"hopyard-content-1\n"
 CHUNK_ROWS = 65_536
 """A chunk's columns are encoded one after another; chunks are counted from the first row, whatever comes in."""
 
-Part = npt.NDArray[np.generic]
+Part = npt.NDArray[Any]
 
 
 class ContentHasher:
@@ -92,4 +93,4 @@ def encode(column: CanonicalColumn) -> Iterator[Part]:
 def _write(sha256: hashlib._Hash, chunk: list[list[Part]]) -> None:
     for parts in zip(*chunk, strict=True):
         for part in parts:
-            sha256.update(np.ascontiguousarray(part).view(np.uint8))
+            sha256.update(np.ascontiguousarray(part).view(np.uint8).data)

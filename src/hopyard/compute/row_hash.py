@@ -11,6 +11,7 @@ The state of a row starts from the seed and absorbs its values as 64-bit lanes, 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ def row_hashes(table: pa.Table, schema: Schema, *, seed: int = 0) -> npt.NDArray
 
 
 def row_digest(table: pa.Table, schema: Schema) -> str:
-    """Return the sum modulo 2^128 of the rows' 128-bit hashes, as 32 hexadecimal digits: equal for any order of rows."""
+    """Return the sum modulo 2^128 of the rows' 128-bit hashes in hexadecimal: equal for any order of rows."""
     digest = RowDigest()
     for n_rows, columns in pieces(table, schema):
         digest.add(columns, n_rows)
@@ -116,7 +117,7 @@ def _absorb_column(state: Lanes, column: CanonicalColumn, seed: int) -> Lanes:
             return state
 
 
-def _lanes(values: npt.NDArray[np.generic]) -> list[Lanes]:
+def _lanes(values: npt.NDArray[Any]) -> list[Lanes]:
     """Return fixed-width values as lanes: whole numbers sign-extended, floats by their bits, decimals in two halves."""
     if values.dtype.names:
         return [np.ascontiguousarray(values[half]).view(np.uint64) for half in ("low", "high")]
@@ -146,7 +147,7 @@ def _absorb_bytes(state: Lanes, column: BytesColumn) -> Lanes:
         state[rows] = absorb(state[rows], word)
     for row in np.flatnonzero(is_long):
         value = column.data[starts[row] : starts[row] + lengths[row]]
-        halves = np.frombuffer(hashlib.blake2b(value, digest_size=16).digest(), "<u8").astype(np.uint64)
+        halves = np.frombuffer(hashlib.blake2b(value.data, digest_size=16).digest(), "<u8").astype(np.uint64)
         for half in (0, 1):
             state[row : row + 1] = absorb(state[row : row + 1], halves[half : half + 1])
     return state

@@ -211,6 +211,8 @@ def _floats(array: pa.Array) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
 
 
 def _fit_labels(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStatistics:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)  # chunks may have dictionaries of their own
     distinct = [label for label in column.unique().to_pylist() if label is not None]
     if not distinct:
         raise _no_values(spec, column, "is null")

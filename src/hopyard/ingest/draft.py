@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from hopyard.errors import AlreadyExistsError, ConfigError, SchemaMismatchError
 from hopyard.ingest.create import KIND, already_exists, create_group
-from hopyard.ingest.frame import to_arrow_table
-from hopyard.ingest.infer import infer_features
-from hopyard.ingest.write import InsertOptions, insert
+from hopyard.ingest.write import InsertOptions, insert, insert_first
 from hopyard.model.arrow import to_arrow
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Value, literal
@@ -105,26 +102,21 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
         )
 
 
-def ensure_stored(session: Session, spec: FeatureGroupSpec, frame: object) -> FeatureGroupSpec:
-    """Return a draft's group after storing it, with the types of its first frame."""
-    table = to_arrow_table(frame)
-    return create_group(session, msgspec.structs.replace(spec, features=infer_features(table, spec.features)))
-
-
-def save_frame(
+def save(
     session: Session, spec: FeatureGroupSpec, frame: object | None, *, is_stored: bool
 ) -> FeatureGroupSpec:
     """Return the group after storing it (if it is a draft) and inserting a frame (if there is one)."""
-    if frame is None and not is_stored:
+    if frame is not None:
+        if not is_stored:
+            return insert_first(session, spec, frame, InsertOptions())[0]
+        insert(session, spec, frame, InsertOptions())
+    elif not is_stored:
         if not spec.features:
             raise SchemaMismatchError(
                 f"Nothing says what the columns of {spec.name!r} are: save a dataframe, or create the group with "
                 f"features={{'name': 'type', ...}}."
             )
         return create_group(session, spec)
-    if frame is not None:
-        spec = spec if is_stored else ensure_stored(session, spec, frame)
-        insert(session, spec, frame, InsertOptions())
     return spec
 
 

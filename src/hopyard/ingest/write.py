@@ -16,11 +16,12 @@ import pyarrow as pa
 from sqlglot import exp
 
 from hopyard.compute.row_hash import row_hashes
-from hopyard.errors import ConflictError, ExistingRowsError, SchemaMismatchError, StoreError
+from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError
 from hopyard.ingest.apply import apply_removal, apply_rows, catch_up, rebuild
-from hopyard.ingest.check import check_keys, check_rows
-from hopyard.ingest.create import KIND, change_group, load_group
+from hopyard.ingest.check import CheckedRows, check_keys, check_rows
+from hopyard.ingest.create import KIND, change_group, create_group, load_group
 from hopyard.ingest.frame import to_arrow_table
+from hopyard.ingest.infer import check_group, infer_features
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Operation, Snapshot
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
@@ -45,41 +46,68 @@ class InsertOptions:
 
 def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: InsertOptions) -> Commit:
     """Insert a dataframe as one commit and return it; see `FeatureGroup.insert` for the rules and errors."""
-    if options.operation not in ("upsert", "insert"):
-        raise SchemaMismatchError(f"operation={options.operation!r} is unknown: use 'upsert' or 'insert'.")
+    _check_options(options)
     table = to_arrow_table(frame)
     with _hold(session, spec):
         spec = _current(session, spec)
         known = _by_id(session, spec, options.commit_id)
         if known is not None:
             return known
-        checked = check_rows(
-            spec,
-            table,
-            now_us=session.clock(),
-            allow_future=options.allow_future,
-            duplicates=options.duplicates,
-        )
-        rows = _sorted(spec, checked.rows)
-        operation: Operation = "overwrite" if options.overwrite else options.operation
-        draft = Commit(
-            number=0,
-            committed_at_us=session.clock(),
-            operation=operation,
-            n_rows_in=checked.n_rows_in,
-            n_duplicates=checked.n_duplicates,
-            commit_id=options.commit_id,
-            actor=session.actor,
-            is_online=spec.online_enabled,
-        )
+        return _insert(session, spec, _check(session, spec, table, options), options)
 
-        def decide(base: Snapshot) -> tuple[Change, Commit]:
-            if options.overwrite:
-                counts = {"n_inserted": rows.num_rows, "n_deleted": base.n_rows}
-                return Change("overwrite", rows), msgspec.structs.replace(draft, **counts)
-            return _upsert(session, spec, base, rows, draft)
 
-        return _commit(session, spec, decide)
+def insert_first(
+    session: Session, draft: FeatureGroupSpec, frame: object, options: InsertOptions
+) -> tuple[FeatureGroupSpec, Commit]:
+    """Store a group with the types of its first frame, insert the frame, and return the group and the commit.
+
+    The rows are checked before the group is stored: a frame that is refused leaves nothing behind.
+    """
+    _check_options(options)
+    table = to_arrow_table(frame)
+    described = msgspec.structs.replace(draft, features=infer_features(table, draft.features))
+    check_group(described)
+    checked = _check(session, described, table, options)
+    spec = create_group(session, described)
+    with _hold(session, spec):
+        return spec, _insert(session, spec, checked, options)
+
+
+def _check_options(options: InsertOptions) -> None:
+    if options.operation not in ("upsert", "insert"):
+        raise ConfigError(f"operation={options.operation!r} is unknown: use 'upsert' or 'insert'.")
+    if options.duplicates not in ("last", "error"):
+        raise ConfigError(f"duplicates={options.duplicates!r} is unknown: use 'last' or 'error'.")
+
+
+def _check(session: Session, spec: FeatureGroupSpec, table: pa.Table, options: InsertOptions) -> CheckedRows:
+    return check_rows(
+        spec, table, now_us=session.clock(), allow_future=options.allow_future, duplicates=options.duplicates
+    )
+
+
+def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, options: InsertOptions) -> Commit:
+    """Commit checked rows; the caller holds the group's lock."""
+    rows = _sorted(spec, checked.rows)
+    operation: Operation = "overwrite" if options.overwrite else options.operation
+    draft = Commit(
+        number=0,
+        committed_at_us=session.clock(),
+        operation=operation,
+        n_rows_in=checked.n_rows_in,
+        n_duplicates=checked.n_duplicates,
+        commit_id=options.commit_id,
+        actor=session.actor,
+        is_online=spec.online_enabled,
+    )
+
+    def decide(base: Snapshot) -> tuple[Change, Commit]:
+        if options.overwrite:
+            counted = msgspec.structs.replace(draft, n_inserted=rows.num_rows, n_deleted=base.n_rows)
+            return Change("overwrite", rows), counted
+        return _upsert(session, spec, base, rows, draft)
+
+    return _commit(session, spec, decide)
 
 
 def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object) -> Commit:

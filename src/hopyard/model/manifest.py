@@ -1,4 +1,4 @@
-"""What a training dataset was made from, and what its content is: enough to rebuild it and to prove that it is the same.
+"""What a training dataset was made from, and what its content is: enough to rebuild it and to prove it the same.
 
 A manifest is stable, documented JSON (docs/reference/manifest.md).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from hopyard.model.codec import Frozen
-from hopyard.model.plan import Value, Plan
+from hopyard.model.plan import Plan, Value
 from hopyard.model.schema import Schema
 from hopyard.model.specs import TransformationSpec
 

@@ -63,7 +63,7 @@ def literal(value: object) -> Value:
     """
     if type(value).__module__ == "numpy":
         value = _from_numpy(value)
-    if value is None or value != value and isinstance(value, datetime):  # pandas.NaT
+    if value is None or (value != value and isinstance(value, datetime)):  # pandas.NaT
         return Value(type="string", value=None)
     if isinstance(value, bool):
         return Value(type="boolean", value=value)

@@ -107,7 +107,7 @@ def join(left: Plan, right: Plan, options: JoinOptions) -> Plan:
     attached = Join(
         parent=0,
         keys=keys,
-        rule=_rule(root.event_time is not None, joined),
+        rule=_rule(root, joined),
         how=options.join_type,
         prefix=prefix,
         max_age_us=_max_age(options, root, joined),
@@ -119,7 +119,7 @@ def join(left: Plan, right: Plan, options: JoinOptions) -> Plan:
         msgspec.structs.replace(
             inner,
             parent=inner.parent + offset,
-            rule=_rule(root.event_time is not None, right.nodes[index + 1].source),
+            rule=_rule(root, right.nodes[index + 1].source),
         )
         for index, inner in enumerate(right.joins)
     )
@@ -173,7 +173,7 @@ def as_of(plan: Plan, when: Instant | int | None) -> Plan:
     Raises:
         TimeTravelError: a commit number on a query of several groups, or no instant.
     """
-    if isinstance(when, int) and not isinstance(when, bool):
+    if isinstance(when, int):
         if plan.joins:
             raise TimeTravelError(
                 f"as_of({when}) is a commit number, and each group of a join counts its own commits. Give an instant."
@@ -208,10 +208,10 @@ def _check_joinable(right: Plan, options: JoinOptions) -> None:
         raise JoinKeyError("A dataframe can only be the left-most side of a query.")
 
 
-def _rule(root_has_time: bool, right: Source) -> JoinRule:
+def _rule(root: Source, right: Source) -> JoinRule:
     if right.event_time is None:
         return "equal"
-    return "point_in_time" if root_has_time else "newest"
+    return "point_in_time" if root.event_time is not None else "newest"
 
 
 def _max_age(options: JoinOptions, root: Source, right: Source) -> int | None:

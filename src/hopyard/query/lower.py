@@ -47,7 +47,7 @@ def lower(
 def multiples(
     plan: Plan, snapshots: Mapping[int, Snapshot], node: int, *, frame: pa.Table | None = None
 ) -> Statement:
-    """Return the statement that finds a join key of `node` with several right rows: the key and `__count`, or nothing."""
+    """Return the statement that finds a join key of `node` with several right rows: key and `__count`, or nothing."""
     return _Lowering(plan, snapshots).multiples(node, frame)
 
 
@@ -213,9 +213,7 @@ class _Lowering:
         features = [
             field.name for field in self.plan.nodes[index].source.fields if field.name in self.needed[index]
         ]
-        values: dict[str, exp.Expr] = {
-            feature: column(f"n{index}.{feature}", "r") for feature in features
-        }
+        values: dict[str, exp.Expr] = {feature: column(f"n{index}.{feature}", "r") for feature in features}
         if limit is not None:
             age = exp.Sub(this=column(f"n0.{TIME}", "l"), expression=column(f"n{index}.{TIME}", "r"))
             match = exp.LTE(this=age, expression=exp.Literal.number(limit))

@@ -71,8 +71,11 @@ def column(text: str, table: str | None = None) -> exp.Column:
 def read_files(snapshot: Snapshot, fields: Schema) -> exp.Expr:
     """Return a FROM item with these features of a snapshot; a feature that a file lacks is null there."""
     if not snapshot.files:
-        nulls = [exp.alias_(exp.cast(exp.Null(), sql_type(field.feature_type), dialect="duckdb"), field.name, quoted=True)
-                 for field in fields]  # fmt: skip
+        typed = (
+            (field.name, exp.cast(exp.Null(), sql_type(field.feature_type), dialect="duckdb"))
+            for field in fields
+        )
+        nulls = [exp.alias_(value, name, quoted=True) for name, value in typed]
         return exp.select(*(nulls or [exp.Null()])).where(exp.false()).subquery("empty")
     files = exp.Array(expressions=[exp.Literal.string(file.path) for file in snapshot.files])
     schema = exp.ToMap(this=exp.Struct(expressions=[_schema_entry(field) for field in fields]))
@@ -121,9 +124,7 @@ def sql_literal(value: object) -> exp.Expr:
     return exp.Literal.string(str(value))
 
 
-def condition(
-    predicate: Predicate, column_of: ColumnOf, type_of: Callable[[int, str], str]
-) -> exp.Expr:
+def condition(predicate: Predicate, column_of: ColumnOf, type_of: Callable[[int, str], str]) -> exp.Expr:
     """Return a filter as a SQL condition, with SQL's null and IEEE's NaN."""
     if isinstance(predicate, (And, Or)):
         both = (condition(side, column_of, type_of) for side in (predicate.left, predicate.right))
@@ -151,9 +152,7 @@ def _any(value: exp.Expr, options: Sequence[exp.Expr]) -> exp.Expr:
     return exp.Paren(this=exp.or_(*options, copy=False))
 
 
-def _compare(
-    feature: str, type_: FeatureType, value: exp.Expr, op: str, with_: Value
-) -> exp.Expr:
+def _compare(feature: str, type_: FeatureType, value: exp.Expr, op: str, with_: Value) -> exp.Expr:
     python = convert(feature, type_, with_)
     if isinstance(python, (float, Decimal)) and type_.kind in ("int", "bigint"):
         bound = whole_bound(op, python)

@@ -273,8 +273,8 @@ def _differences(manifest: Manifest, found: Sequence[SplitContent]) -> list[str]
     for old, new in zip(manifest.splits, found, strict=True):
         if old.before != new.before:
             differences.append(
-                f"split {old.name!r} had {old.n_rows} rows with content {old.before.sha256[:12]} before transformation, "
-                f"and now has {new.n_rows} rows with {new.before.sha256[:12]}"
+                f"split {old.name!r} had {old.n_rows} rows with content {old.before.sha256[:12]} before "
+                f"transformation, and now has {new.n_rows} rows with {new.before.sha256[:12]}"
             )
         elif old.after != new.after:
             because = f" (other library versions now: {other})" if other else ""

@@ -65,14 +65,14 @@ def _obstacles(plan: Plan, index: int) -> list[str]:
         found.append(f"{source.label!r} is offline only: create it with online_enabled=True.")
     if node.filter is not None:
         found.append(
-            f"{source.label!r} is filtered before the join, and the online store keeps one row per key, filtered or not: "
-            f"write the filtered rows to a group of their own."
+            f"{source.label!r} is filtered before the join, and the online store keeps one row per key, filtered or "
+            f"not: write the filtered rows to a group of their own."
         )
     remaining = plan.remaining_key(index)
     if remaining:
         found.append(
-            f"{source.label!r} is joined on a part of its primary key ({', '.join(remaining)} is open), so no single key "
-            f"can be looked up: make a group with the join key as its primary key."
+            f"{source.label!r} is joined on a part of its primary key ({', '.join(remaining)} is open), so no single "
+            f"key can be looked up: make a group with the join key as its primary key."
         )
     return found
 

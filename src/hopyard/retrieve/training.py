@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ from hopyard.retrieve.read import as_of_now, read_resolved, time_range, with_out
 from hopyard.retrieve.split import assign, random_split
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
+from hopyard.time import Instant, optional_micros
 
 ALL = "all"
 _HIDDEN = "__id_"
@@ -196,7 +198,8 @@ def _split(
     if isinstance(split, TimeSplit):
         if source.event_time is None:
             raise TrainingDatasetError(
-                f"A split by time needs an event time, and {source.label!r} has none. Use a random split: test_size=0.2."
+                f"A split by time needs an event time, and {source.label!r} has none. "
+                f"Use a random split: test_size=0.2."
             )
         field = plan.field(0, source.event_time)
         column = identity.column(_HIDDEN + source.event_time)
@@ -212,71 +215,59 @@ def _fit(view: FeatureViewSpec, parts: Sequence[tuple[str, pa.Table]]) -> tuple[
     return tuple(fit(spec, train.column(spec.features[0])) for spec in view.transformations)
 
 
-def two_way(
+def split_request(
+    sizes: Mapping[str, float | None],
+    times: Mapping[str, tuple[Instant | None, Instant | None]],
     *,
-    test_size: float | None,
     seed: int | None,
     exact: bool | None,
-    bounds: dict[str, int | None],
 ) -> SplitRequest:
-    """Return the request for train and test, by size or by time; `bounds` has train_start ... test_end."""
-    return _request(("train", "test"), {"test": test_size}, seed, exact, bounds)
+    """Return what the user asks for: a split by size, or by time.
 
-
-def three_way(
-    *,
-    validation_size: float | None,
-    test_size: float | None,
-    seed: int | None,
-    exact: bool | None,
-    bounds: dict[str, int | None],
-) -> SplitRequest:
-    """Return the request for train, validation and test; see `two_way`."""
-    sizes = {"validation": validation_size, "test": test_size}
-    return _request(("train", "validation", "test"), sizes, seed, exact, bounds)
-
-
-def _request(
-    names: tuple[str, ...],
-    sizes: dict[str, float | None],
-    seed: int | None,
-    exact: bool | None,
-    bounds: dict[str, int | None],
-) -> SplitRequest:
-    by_time = any(value is not None for value in bounds.values())
-    by_size = any(value is not None for value in sizes.values())
+    Args:
+        sizes: the share of each split but the first, which gets the rest.
+        times: start and end of each split; of two neighbouring bounds one is enough.
+        seed, exact: of a split by size.
+    Raises:
+        TrainingDatasetError: both, neither, or not enough of one; sizes that leave nothing to train on.
+    """
+    by_time = any(bound is not None for bounds in times.values() for bound in bounds)
+    by_size = any(size is not None for size in sizes.values())
     if by_time == by_size:
         raise TrainingDatasetError(
             f"Split either by size ({', '.join(f'{name}_size=' for name in sizes)}) or by time "
             f"(such as train_end= and test_end=); {'both were' if by_time else 'neither was'} given."
         )
     if by_time:
-        return SplitRequest(ranges=_ranges(names, bounds))
-    missing = [name for name, size in sizes.items() if size is None]
-    if missing:
-        raise TrainingDatasetError(f"{missing[0]}_size= is missing.")
-    given = [size for size in sizes.values() if size is not None]
+        return SplitRequest(ranges=_ranges(times))
+    given = []
     for name, size in sizes.items():
+        if size is None:
+            raise TrainingDatasetError(f"{name}_size= is missing.")
         if not isinstance(size, (int, float)) or not 0 < size < 1:
             raise TrainingDatasetError(f"{name}_size={size!r} must be between 0 and 1, such as 0.2.")
+        given.append(float(size))
     if not sum(given) < 1:
-        raise TrainingDatasetError(f"The sizes sum to {sum(given):g} and leave nothing to train on: {sizes}.")
-    ratios = (1 - sum(given), *given)
-    return SplitRequest(names=names, ratios=ratios, seed=DEFAULT_SEED if seed is None else seed, exact=exact)
-
-
-def _ranges(names: tuple[str, ...], bounds: dict[str, int | None]) -> tuple[TimeRange, ...]:
-    """Return the ranges; where one of two neighbouring bounds is missing, it is the other one."""
-    filled = dict(bounds)
-    for earlier, later in zip(names, names[1:], strict=False):
-        end, start = f"{earlier}_end", f"{later}_start"
-        if filled.get(end) is None and filled.get(start) is None:
-            raise TrainingDatasetError(
-                f"Give {end}= or {start}=: nothing says where {earlier} ends and {later} starts."
-            )
-        filled[end] = filled[end] if filled.get(end) is not None else filled[start]
-        filled[start] = filled[start] if filled.get(start) is not None else filled[end]
-    return tuple(
-        TimeRange(name=name, start_us=filled.get(f"{name}_start"), end_us=filled.get(f"{name}_end"))
-        for name in names
+        raise TrainingDatasetError(
+            f"The sizes sum to {sum(given):g} and leave nothing to train on: {dict(sizes)}."
+        )
+    return SplitRequest(
+        names=tuple(times),
+        ratios=(1 - sum(given), *given),
+        seed=DEFAULT_SEED if seed is None else seed,
+        exact=exact,
     )
+
+
+def _ranges(times: Mapping[str, tuple[Instant | None, Instant | None]]) -> tuple[TimeRange, ...]:
+    """Return the ranges; where one of two neighbouring bounds is missing, it is the other one."""
+    starts = {name: optional_micros(start) for name, (start, _) in times.items()}
+    ends = {name: optional_micros(end) for name, (_, end) in times.items()}
+    for earlier, later in pairwise(times):
+        if ends[earlier] is None and starts[later] is None:
+            raise TrainingDatasetError(
+                f"Give {earlier}_end= or {later}_start=: nothing says where {earlier} ends and {later} starts."
+            )
+        ends[earlier] = starts[later] if ends[earlier] is None else ends[earlier]
+        starts[later] = ends[earlier] if starts[later] is None else starts[later]
+    return tuple(TimeRange(name=name, start_us=starts[name], end_us=ends[name]) for name in times)

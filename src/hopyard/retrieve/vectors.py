@@ -166,8 +166,7 @@ class VectorReader:
         pending = list(self._nodes)
         now_us = self._clock() if self._has_limits else 0
         while pending:
-            is_root_pending = pending[0].node.node == 0
-            ready = [p for p in pending if self._is_ready(p, is_root_pending, given, found)]
+            ready = [p for p in pending if self._is_ready(p, pending[0].node.node, given, found)]
             lookups: list[Lookup] = []
             owners: list[tuple[int, _Prepared, list[object]]] = []
             for prepared in ready:
@@ -196,7 +195,7 @@ class VectorReader:
     def _is_ready(
         self,
         prepared: _Prepared,
-        is_root_pending: bool,
+        first_pending: int,
         given: Sequence[dict[str, object]],
         found: Sequence[dict[int, list[object] | None]],
     ) -> bool:
@@ -206,7 +205,7 @@ class VectorReader:
             return True
         if node.parent > 0:
             return all(node.parent in rows for rows in found)
-        return not is_root_pending or all(
+        return first_pending != 0 or all(
             all(key.name in facts or key.alias in facts for key in node.keys) for facts in given
         )
 

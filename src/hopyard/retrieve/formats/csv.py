@@ -22,7 +22,8 @@ class CsvFormat:
         unkept = [field for field in schema if field.feature_type.kind in _UNKEPT]
         if unkept:
             raise TrainingDatasetError(
-                f"data_format='csv' cannot keep {unkept[0].name!r} ({unkept[0].type}) exactly. Use data_format='parquet'."
+                f"data_format='csv' cannot keep {unkept[0].name!r} ({unkept[0].type}) exactly. "
+                f"Use data_format='parquet'."
             )
 
     def write(self, table: pa.Table, folder: Path) -> Sequence[Path]:
