@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
@@ -11,8 +12,11 @@ from hopyard.ingest.draft import draft_group
 from hopyard.ingest.find import get_group, get_or_draft_group, list_groups
 from hopyard.model.specs import EventTimeUnit, TransformationSpec
 from hopyard.queries import Query
+from hopyard.query.sql import sql
+from hopyard.retrieve.convert import to_dataframe
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
 from hopyard.session import Session
+from hopyard.time import Instant
 
 
 class FeatureStore:
@@ -198,6 +202,20 @@ class FeatureStore:
     def list_feature_views(self, name: str | None = None) -> list[FeatureView]:
         """Return the stored feature views, all versions, ordered by name and version."""
         return [FeatureView(self._session, spec) for spec in list_views(self._session, name)]
+
+    def sql(self, query: str, *, as_of: Instant | None = None, dataframe_type: str = "default") -> Any:
+        """Return the rows of a SELECT over feature groups as a dataframe.
+
+        Args:
+            query: one SELECT in DuckDB's dialect. A group is named `name_version`, or `name` for its latest version;
+                files, settings and everything else are out of reach.
+            as_of: read every group as committed at this instant; None: its last commit.
+            dataframe_type: see `Query.read`.
+        Raises:
+            QueryError: no SELECT, something that is not allowed, or a statement that fails.
+            NotFoundError: no such group.
+        """
+        return to_dataframe(sql(self._session, query, as_of=as_of), dataframe_type)
 
     def __repr__(self) -> str:
         return f"FeatureStore({self.name!r} at {str(self._session.root)!r})"

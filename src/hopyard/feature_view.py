@@ -86,7 +86,8 @@ class FeatureView:
         Each row has its features as they were at its event time; rows are ordered by the root's row identity.
 
         Args:
-            start_time, end_time: only rows with `start <= event time < end` (UTC).
+            start_time: only rows with this event time or a later one (UTC).
+            end_time: only rows with an earlier event time than this (UTC).
             training_helper_columns: keep them in X.
             dataframe_type: see `Query.read`. One label is a Series or a vector, several are a frame, none is None.
         """
@@ -187,7 +188,8 @@ class FeatureView:
         """Materialise all rows as the next training dataset version, and return it.
 
         Args:
-            start_time, end_time: only rows with `start <= event time < end` (UTC).
+            start_time: only rows with this event time or a later one (UTC).
+            end_time: only rows with an earlier event time than this (UTC).
             data_format: parquet or csv.
         Raises:
             TrainingDatasetError: an unknown format, or one that cannot keep a column exactly; nothing was written.
@@ -293,11 +295,13 @@ class FeatureView:
         """Return the features of the root's rows, each as they were at its event time, for batch scoring.
 
         Args:
-            start_time, end_time: only rows with `start <= event time < end` (UTC).
+            start_time: only rows with this event time or a later one (UTC).
+            end_time: only rows with an earlier event time than this (UTC).
             training_dataset_version: whose fitted statistics transform the features; None: the latest. Unused by
                 views without transformations.
             transformed: False: the features as stored.
-            primary_key, event_time: add the root's, after the features, unless they are among them.
+            primary_key: add the root's primary key after the features, unless it is among them.
+            event_time: add the root's event time, likewise.
             dataframe_type: see `Query.read`.
         Raises:
             NotFoundError: the view has transformations and no training dataset.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hopyard.feature_store import FeatureStore
+from hopyard.observe.report import Report
+from hopyard.observe.verify import verify
 from hopyard.session import Session
 
 
@@ -30,6 +34,20 @@ class Project:
     def get_feature_store(self) -> FeatureStore:
         """Return the project's feature store."""
         return FeatureStore(self._session)
+
+    def verify(self, names: Sequence[str] | None = None) -> Report:
+        """Return what the store finds when it checks itself; nothing is changed, and writers may go on.
+
+        Every online row is compared with the offline row of its commit, bit for bit; every commit is read, and the
+        size and row count of each of its files; the registry is compared with the tables and folders, and the files of
+        training datasets with their checksums.
+
+        Args:
+            names: feature groups and feature views, as `name` or `name_version`; None: everything.
+        Raises:
+            NotFoundError: a name that is neither.
+        """
+        return verify(self._session, names)
 
     def __repr__(self) -> str:
         return f"Project({self.name!r} at {self.location!r})"

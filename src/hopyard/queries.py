@@ -59,7 +59,8 @@ class Query:
         Args:
             other: the right side. `select_all()` leaves out its event time and its join keys.
             on: columns of both sides to join on. Default: inferred from primary and foreign keys.
-            left_on, right_on: columns to join on where their names differ, pairwise.
+            left_on: columns of this query's left-most group to join on, where the names differ.
+            right_on: the columns of `other`, pairwise.
             join_type: `left` keeps every row; `inner` drops those without a match and nothing else.
             prefix: put before each name of `other`.
             max_age: an older row of `other` does not match; exactly this age does. Wins over the group's ttl.

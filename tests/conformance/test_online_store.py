@@ -470,8 +470,8 @@ def test_parent_and_forked_child_both_work_on(store: OnlineStore) -> None:
         assert values(store, "a") == [2]
 
     assert in_child(child) == 0
-    with pytest.raises(StoreError):
-        next(scan)
+    with pytest.raises(StoreError, match="closed during a scan"):
+        list(scan)
     assert (values(store, "a"), store.position(TABLE.id)) == ([2], at(2))
     store.write(TABLE, batch(("a", 3, 3)), at(3))
     assert values(store, "a") == [3]

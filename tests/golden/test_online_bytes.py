@@ -1,4 +1,4 @@
-"""The online bytes as literals: if one changes, stores on disk can no longer be read (docs/reference/online-format.md)."""
+"""The online bytes as literals: if one changes, stores on disk cannot be read (docs/reference/online-format.md)."""
 
 from __future__ import annotations
 

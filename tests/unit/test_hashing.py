@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,9 @@ SCHEMA: Schema = tuple(
 )
 
 _INT64 = st.integers(-(2**63), 2**63 - 1)
-_TEXT = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(["", "x" * 256, "y" * 257, "\U0001f33f"])
+_TEXT = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
+    ["", "x" * 256, "y" * 257, "\U0001f33f"]
+)
 _FLOAT32 = st.floats(width=32)
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "a_boolean": st.booleans(),
@@ -50,12 +53,16 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "a_double": st.floats(),
     "a_string": _TEXT,
     "a_binary": st.binary(max_size=20),
-    "a_decimal": st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**25), max_value=10**25),
+    "a_decimal": st.decimals(
+        allow_nan=False, allow_infinity=False, places=4, min_value=-(10**22), max_value=10**22
+    ),
     "a_timestamp": st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)),
     "a_date": st.dates(),
     "an_array": st.lists(
         st.none()
-        | st.fixed_dictionaries({"s": st.none() | _TEXT, "n": st.none() | st.lists(st.none() | _INT64, max_size=3)}),
+        | st.fixed_dictionaries(
+            {"s": st.none() | _TEXT, "n": st.none() | st.lists(st.none() | _INT64, max_size=3)}
+        ),
         max_size=3,
     ),
     "a_struct": st.fixed_dictionaries(
@@ -66,7 +73,9 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
         }
     ),
 }
-ROWS = st.lists(st.fixed_dictionaries({name: st.none() | values for name, values in _VALUES.items()}), max_size=8)
+ROWS = st.lists(
+    st.fixed_dictionaries({name: st.none() | values for name, values in _VALUES.items()}), max_size=8
+)
 MASK = 2**64 - 1
 
 
@@ -105,23 +114,33 @@ def start(seed: int) -> int:
 
 def reference_hash(row: dict[str, Any], seed: int) -> int:
     state = start(seed)
-    for name, value in row.items():
-        state = reference_value(state, name, value, seed)
+    for field in SCHEMA:
+        state = reference_value(state, field.name, row[field.name], seed)
     return state
 
 
 def reference_value(state: int, kind: str, value: Any, seed: int) -> int:
-    from hashlib import blake2b
-
     state = absorb(state, int(value is not None))
     match kind:
         case "a_boolean" | "an_int" | "a_bigint":
             return absorb(state, (value or 0) & MASK)
         case "a_float":
-            bits = 0 if value is None else 0x7FC00000 if value != value else struct.unpack("<I", struct.pack("<f", value))[0]
+            bits = (
+                0
+                if value is None
+                else 0x7FC00000
+                if value != value
+                else struct.unpack("<I", struct.pack("<f", value))[0]
+            )
             return absorb(state, bits)
         case "a_double":
-            bits = 0 if value is None else 0x7FF8 << 48 if value != value else struct.unpack("<Q", struct.pack("<d", value))[0]
+            bits = (
+                0
+                if value is None
+                else 0x7FF8 << 48
+                if value != value
+                else struct.unpack("<Q", struct.pack("<d", value))[0]
+            )
             return absorb(state, bits)
         case "a_decimal":
             whole = int((value or Decimal(0)).scaleb(4)) & (2**128 - 1)
@@ -140,24 +159,23 @@ def reference_value(state: int, kind: str, value: Any, seed: int) -> int:
                 state = absorb(state, int.from_bytes(words[at : at + 8], "little"))
             return state
         case _:
-            inner = {
+            inner: Any = {
                 "an_array": "element",
-                "a_struct": ("a_double", "a_string", "floats"),
-                "element": ("a_string", "bigints"),
+                "a_struct": {"x": "a_double", "t": "a_string", "v": "floats"},
+                "element": {"s": "a_string", "n": "bigints"},
                 "bigints": "a_bigint",
                 "floats": "a_float",
             }[kind]
-            if isinstance(inner, tuple):
-                values = (value or {}).values() if value else [None] * len(inner)
-                for field, item in zip(inner, values, strict=True):
-                    state = reference_value(state, field, item, seed)
+            if isinstance(inner, dict):
+                for field, field_kind in inner.items():
+                    state = reference_value(state, field_kind, value and value[field], seed)
                 return state
             items = value or []
             hashes = [reference_value(start(seed), inner, item, seed) for item in items]
             return absorb(absorb(state, len(items)), sum(absorb(h, at) for at, h in enumerate(hashes)) & MASK)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=ROWS, seed=st.integers(-5, 2**64))
 def test_row_hashes_are_the_documented_ones(rows: list[dict[str, Any]], seed: int) -> None:
     assert row_hashes(table(rows), SCHEMA, seed=seed).tolist() == [reference_hash(row, seed) for row in rows]
@@ -171,7 +189,7 @@ def test_the_digest_sums_rows_in_any_order(rows: list[dict[str, Any]]) -> None:
     assert row_digest(table(rows[::-1]), SCHEMA) == content(table(rows), SCHEMA).rows == f"{expected:032x}"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=ROWS, before=ROWS, after=ROWS, cut=st.integers(0, 8))
 def test_slices_chunks_and_batches_do_not_show(
     rows: list[dict[str, Any]], before: list[dict[str, Any]], after: list[dict[str, Any]], cut: int
@@ -210,7 +228,9 @@ def test_layouts_of_strings_do_not_show(stored: pa.DataType, other: pa.DataType)
         assert np.array_equal(row_hashes(left.slice(start_), schema), row_hashes(right.slice(start_), schema))
 
 
-@pytest.mark.parametrize("other", [pa.large_list(pa.int64()), pa.list_(pa.int64(), 2), pa.list_view(pa.int64())])
+@pytest.mark.parametrize(
+    "other", [pa.large_list(pa.int64()), pa.list_(pa.int64(), 2), pa.list_view(pa.int64())]
+)
 def test_layouts_of_lists_do_not_show(other: pa.DataType) -> None:
     values = [[1, 2], None, [3, None], [4, 5]]
     schema = (Field(name="a", type="array<bigint>"),)
@@ -223,10 +243,15 @@ def test_layouts_of_lists_do_not_show(other: pa.DataType) -> None:
 def test_what_nulls_hide_does_not_show() -> None:
     mask = pa.array([False, True, False])
     numbers = pa.array([1, 77, 3]), pa.array([1, 78, 3])
-    masked = [pa.Array.from_buffers(pa.int64(), 3, [pa.array([1, None, 3]).buffers()[0], n.buffers()[1]]) for n in numbers]
+    masked = [
+        pa.Array.from_buffers(pa.int64(), 3, [pa.array([1, None, 3]).buffers()[0], n.buffers()[1]])
+        for n in numbers
+    ]
     assert one_hash(masked[0]) == one_hash(masked[1]) == one_hash([1, None, 3])
     texts = pa.array(["a", "hidden", "c"])
-    hiding = pa.Array.from_buffers(pa.string(), 3, [pa.array([1, None, 3]).buffers()[0], *texts.buffers()[1:]])
+    hiding = pa.Array.from_buffers(
+        pa.string(), 3, [pa.array([1, None, 3]).buffers()[0], *texts.buffers()[1:]]
+    )
     assert one_hash(hiding) == one_hash(["a", None, "c"])
     lists = pa.ListArray.from_arrays(pa.array([0, 1, 3, 4]), pa.array([1, 2, 3, 4]), mask=mask)
     assert one_hash(lists) == one_hash([[1], None, [4]])
@@ -235,7 +260,9 @@ def test_what_nulls_hide_does_not_show() -> None:
 
 
 def test_every_nan_is_one_and_zeros_keep_their_sign() -> None:
-    bits = np.array([0x7FF8000000000000, 0xFFF8000000000000, 0x7FF0000000000001, 0x7FFFFFFFFFFFFFFF], np.uint64)
+    bits = np.array(
+        [0x7FF8000000000000, 0xFFF8000000000000, 0x7FF0000000000001, 0x7FFFFFFFFFFFFFFF], np.uint64
+    )
     hashes = row_hashes(column(bits.view(np.float64)), (Field(name="a", type="double"),))
     assert len(set(hashes.tolist())) == 1
     assert one_hash([float("nan")]) == one_hash(bits[3:].view(np.float64))
@@ -253,7 +280,7 @@ def test_every_nan_is_one_and_zeros_keep_their_sign() -> None:
         (["a"], ["a\0"]),
         (["a" * 8], ["a" * 8 + "\0"]),
         ([[1], [2, 3]], [[1, 2], [3]]),
-        ([[]], [None]),
+        ([[], [0]], [None, [0]]),
         ([[1, 2]], [[2, 1]]),
         ([[None]], [[0]]),
         ([{"x": None}], [None]),

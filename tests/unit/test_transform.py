@@ -34,9 +34,17 @@ SCALERS = [min_max_scaler, standard_scaler]
 FITTABLE = st.floats(-1e140, 1e140)
 NUMBERS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any], st.SearchStrategy[Any]]] = {
     # what to fit to, what to transform
-    "double": (pa.float64(), st.none() | FITTABLE | st.just(math.nan) | st.just(math.inf), st.none() | st.floats()),
+    "double": (
+        pa.float64(),
+        st.none() | FITTABLE | st.just(math.nan) | st.just(math.inf),
+        st.none() | st.floats(),
+    ),
     "float": (pa.float32(), st.none() | st.floats(width=32), st.none() | st.floats(width=32)),
-    "bigint": (pa.int64(), st.none() | st.integers(-(2**63), 2**63 - 1), st.none() | st.integers(-(2**63), 2**63 - 1)),
+    "bigint": (
+        pa.int64(),
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+    ),
     "int": (pa.int32(), st.none() | st.integers(-9, 9), st.none() | st.integers(-(2**31), 2**31 - 1)),
     "decimal": (pa.decimal128(38, 9), *(st.none() | st.decimals(-(10**28), 10**28, places=9),) * 2),
 }
@@ -62,14 +70,18 @@ def values_of(fitted: FittedStatistics) -> dict[str, object]:
 @pytest.mark.parametrize("kind", NUMBERS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_value_is_scaled_to_the_same_bits_alone_and_in_a_column(scaler: Any, kind: str, data: st.DataObject) -> None:
+def test_a_value_is_scaled_to_the_same_bits_alone_and_in_a_column(
+    scaler: Any, kind: str, data: st.DataObject
+) -> None:
     type_, to_fit, to_scale = NUMBERS[kind]
-    train = data.draw(st.lists(to_fit, max_size=6)) + [data.draw(to_fit.filter(_is_finite))]
+    train = [*data.draw(st.lists(to_fit, max_size=6)), data.draw(to_fit.filter(_is_finite))]
     numbers = data.draw(st.lists(to_scale, max_size=6))
     transform = bind(scaler("x"), fit(scaler("x"), chunked(train, type_)))
     column = transform.column(chunked(numbers, type_, cut=2))
     assert column.type == pa.float64()
-    assert [bits(value) for value in column.to_pylist()] == [bits(transform.value(number)) for number in numbers]
+    assert [bits(value) for value in column.to_pylist()] == [
+        bits(transform.value(number)) for number in numbers
+    ]
     assert transform.output_type == "double"
 
 
@@ -80,7 +92,9 @@ def _is_finite(number: Any) -> bool:
 @pytest.mark.parametrize("scaler", SCALERS)
 @settings(max_examples=60, deadline=None)
 @given(numbers=st.lists(FITTABLE, min_size=1, max_size=30), seed=st.integers(), cut=st.integers(0, 30))
-def test_a_fit_depends_neither_on_order_nor_on_chunks(scaler: Any, numbers: list[float], seed: int, cut: int) -> None:
+def test_a_fit_depends_neither_on_order_nor_on_chunks(
+    scaler: Any, numbers: list[float], seed: int, cut: int
+) -> None:
     shuffled = random.Random(seed).sample(numbers, len(numbers))
     spec = scaler("x")
     assert to_json(fit(spec, chunked(numbers))) == to_json(fit(spec, chunked(shuffled, cut=cut)))
@@ -137,7 +151,12 @@ def test_nan_and_infinities_stay_what_they_are(scaler: Any) -> None:
 @pytest.mark.parametrize(
     ("type_", "train", "labels", "expected"),
     [
-        (pa.string(), ["b", "a", None, "é", "b", "Z"], ["Z", "a", "b", "é", "", None], [0, 1, 2, 3, -1, None]),
+        (
+            pa.string(),
+            ["b", "a", None, "é", "b", "Z"],
+            ["Z", "a", "b", "é", "", None],
+            [0, 1, 2, 3, -1, None],
+        ),
         (pa.large_string(), ["b", "a"], ["b", "c"], [1, -1]),
         (pa.dictionary(pa.int8(), pa.string()), ["b", "a", None], ["a", None, "c"], [0, None, -1]),
         (pa.int64(), [30, 4, 30, -2], [-2, 4, 30, 31, None], [0, 1, 2, -1, None]),
@@ -172,7 +191,9 @@ def test_labels_are_encoded_alike_alone_and_in_a_column(train: list[str], labels
     ],
 )
 def test_a_train_split_without_values_is_refused(spec: TransformationSpec, train: pa.ChunkedArray) -> None:
-    with pytest.raises(TrainingDatasetError, match=r"'temp': none of the \d rows of the train split .* Give the train"):
+    with pytest.raises(
+        TrainingDatasetError, match=r"'temp': none of the \d rows of the train split .* Give the train"
+    ):
         fit(spec, train)
 
 
@@ -186,21 +207,31 @@ def test_values_whose_squares_overflow_are_refused_in_any_order(scaler: Any) -> 
 @pytest.mark.parametrize(
     ("spec", "fine", "refused"),
     [
-        (min_max_scaler("x"), ["int", "bigint", "float", "double", "decimal(5,2)"], ["string", "boolean", "timestamp"]),
+        (
+            min_max_scaler("x"),
+            ["int", "bigint", "float", "double", "decimal(5,2)"],
+            ["string", "boolean", "timestamp"],
+        ),
         (standard_scaler("x"), ["int", "double"], ["date", "array<double>"]),
         (label_encoder("x"), ["string", "bigint", "int", "boolean"], ["double", "binary", "date"]),
     ],
 )
-def test_types_that_transformations_take(spec: TransformationSpec, fine: list[str], refused: list[str]) -> None:
+def test_types_that_transformations_take(
+    spec: TransformationSpec, fine: list[str], refused: list[str]
+) -> None:
     for type_ in fine:
         check_type(spec, parse_type(type_))
     for type_ in refused:
-        with pytest.raises(TrainingDatasetError, match=f"{spec.name} cannot transform 'x', which is {type_}: it takes"):
+        with pytest.raises(
+            TrainingDatasetError, match=f"{spec.name} cannot transform 'x', which is {type_}: it takes"
+        ):
             check_type(spec, parse_type(type_))
 
 
 def test_unknown_kinds_and_foreign_statistics_are_refused() -> None:
-    with pytest.raises(TrainingDatasetError, match=r"'log_odds'\. There are: label_encoder, min_max_scaler, standard"):
+    with pytest.raises(
+        TrainingDatasetError, match=r"'log_odds'\. There are: label_encoder, min_max_scaler, standard"
+    ):
         source_hash("log_odds")
     fitted = fit(min_max_scaler("x"), chunked([1, 2]))
     with pytest.raises(TrainingDatasetError, match="fitted for min_max_scaler of 'x'"):
@@ -217,8 +248,14 @@ def test_specs_carry_the_hash_of_their_kernel() -> None:
 
 def test_decimals_are_scaled_as_python_rounds_them() -> None:
     numbers = [Decimal("0.1"), Decimal("12345678901234567.89"), None]
-    transform = bind(min_max_scaler("x"), fit(min_max_scaler("x"), chunked([Decimal("0.00"), Decimal("1.00")])))
-    assert transform.column(chunked(numbers, pa.decimal128(19, 2))).to_pylist() == [0.1, float(numbers[1] or 0), None]
+    transform = bind(
+        min_max_scaler("x"), fit(min_max_scaler("x"), chunked([Decimal("0.00"), Decimal("1.00")]))
+    )
+    assert transform.column(chunked(numbers, pa.decimal128(19, 2))).to_pylist() == [
+        0.1,
+        float(numbers[1] or 0),
+        None,
+    ]
 
 
 def test_large_integers_round_alike_in_numpy_and_python() -> None:

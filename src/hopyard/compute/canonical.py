@@ -38,7 +38,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 _EXACT = {("int", "bigint"), ("bigint", "int"), ("float", "double")}
 """Casts between kinds that lose nothing, or that Arrow refuses for the values that would lose."""
-_QUIET_NAN = {"float": np.uint32(0x7FC00000), "double": np.uint64(0x7FF8000000000000)}
+_QUIET_NAN: dict[str, Any] = {"float": np.uint32(0x7FC00000), "double": np.uint64(0x7FF8000000000000)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ def _cast(array: pa.Array, type_: FeatureType, name: str) -> pa.Array:
         target = pa.large_string() if type_.kind == "string" else pa.large_binary()
     found = from_arrow(array.type, column=name).kind
     reason = f"it holds values of type {found}"
-    if found == type_.kind or (found, type_.kind) in _EXACT:
+    # Arrow would cast a struct of other fields to nulls.
+    if type_.kind != "struct" and (found == type_.kind or (found, type_.kind) in _EXACT):
         try:
             return array.cast(target)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

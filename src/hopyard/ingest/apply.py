@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.layout import online_table
-from hopyard.errors import OnlineBehindError, StoreError
+from hopyard.errors import OnlineBehindError, QueryError, StoreError
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Snapshot
 from hopyard.model.position import CommitPosition
@@ -42,7 +42,7 @@ def apply_rows(
             rebuild(session, spec)
             return
         session.online.write(table, _newest(encode(spec, rows)), CommitPosition(number=commit.number))
-    except (StoreError, OSError) as error:
+    except (QueryError, StoreError, OSError) as error:
         raise _behind(session, spec, commit.number, error) from error
 
 
@@ -70,7 +70,7 @@ def apply_removal(
             is_final=True,
         )
         session.online.write(table, final, CommitPosition(number=commit.number))
-    except (StoreError, OSError) as error:
+    except (QueryError, StoreError, OSError) as error:
         raise _behind(session, spec, commit.number, error) from error
 
 
@@ -79,13 +79,13 @@ def catch_up(session: Session, spec: FeatureGroupSpec) -> int:
 
     The caller holds the group's lock. Raises OnlineBehindError.
     """
-    behind = n_behind(session, spec)
-    if behind:
-        try:
+    try:
+        behind = n_behind(session, spec)
+        if behind:
             rebuild(session, spec)
-        except (StoreError, OSError) as error:
-            last = session.offline.commits(spec.location)[-1].number
-            raise _behind(session, spec, last, error) from error
+    except (QueryError, StoreError, OSError) as error:
+        last = session.offline.commits(spec.location)[-1].number
+        raise _behind(session, spec, last, error) from error
     return behind
 
 

@@ -6,7 +6,7 @@ A group has one writer at a time, by its lock; the table's own conflict detectio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,8 +16,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from hopyard.compute.row_hash import row_hashes
-from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError
-from hopyard.ingest.apply import apply_removal, apply_rows, catch_up, rebuild
+from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, OnlineBehindError, StoreError
+from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import KIND, change_group, create_group, load_group
 from hopyard.ingest.frame import to_arrow_table
@@ -52,6 +52,8 @@ def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: Ins
         spec = _current(session, spec)
         known = _by_id(session, spec, options.commit_id)
         if known is not None:
+            if spec.online_enabled:
+                catch_up(session, spec)
             return known
         return _insert(session, spec, _check(session, spec, table, options), options)
 
@@ -139,8 +141,6 @@ def append_features(
     """Add features to a group, null or at their default in the rows that exist; return the new spec and the commit."""
     with _hold(session, spec):
         spec = _current(session, spec)
-        if spec.online_enabled:
-            catch_up(session, spec)
         widened = msgspec.structs.replace(spec, features=(*spec.features, *features))
         draft = Commit(
             number=0,
@@ -149,16 +149,20 @@ def append_features(
             actor=session.actor,
             is_online=spec.online_enabled,
         )
+        session.failpoint("before_offline_commit")
         if any(feature.default is not None for feature in features):
             session.offline.alter(spec.location, widened, None)
+            session.failpoint("columns_added")
             commit = _write_defaults(session, widened, features, draft)
         else:
             stored = session.offline.alter(spec.location, widened, draft)
             assert stored is not None
             commit = stored
+        session.failpoint("after_offline_commit")
         change_group(session, spec, lambda stored: msgspec.structs.replace(stored, features=widened.features))
+        session.failpoint("group_widened")
         if widened.online_enabled:
-            rebuild(session, widened)
+            catch_up(session, widened)
         return widened, commit
 
 
@@ -174,7 +178,9 @@ def _commit(
     """Write what `decide` makes of the latest snapshot; decide anew when somebody else was faster."""
     for _ in range(MAX_TRIES):
         if spec.online_enabled:
-            catch_up(session, spec)
+            # A commit never waits for the online store: the apply after it tries again, and reports what is lacking.
+            with suppress(OnlineBehindError):
+                catch_up(session, spec)
         base = session.offline.snapshot(spec.location)
         change, draft = decide(base)
         session.failpoint("before_offline_commit")

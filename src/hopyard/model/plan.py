@@ -92,9 +92,10 @@ def literal(value: object) -> Value:
 
 def _from_numpy(scalar: Any) -> object:
     """Return a numpy scalar as the Python value that it stands for: datetime64 has no item() at nanoseconds."""
-    if scalar.dtype.kind == "M":
+    value = scalar.item()
+    if scalar.dtype.kind == "M" and isinstance(value, int):
         return scalar.astype("datetime64[us]").item()
-    return scalar.item()
+    return value
 
 
 class Column(Frozen, frozen=True, kw_only=True):

@@ -60,8 +60,8 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """How messages and SQL call it: `weather_1`."""
-        return f"{self.name}_{self.version}"
+        """How messages and SQL call it: `weather_1`; `weather` while its version is not decided."""
+        return f"{self.name}_{self.version}" if self.version else self.name
 
     @property
     def schema(self) -> Schema:

@@ -134,8 +134,13 @@ class DeltaOfflineStore:
             try:
                 if added:
                     table.alter.add_columns(added, commit_properties=_properties(draft, version=version + 1))
-                properties = {SPEC_KEY: to_json(spec).decode()}
-                table.alter.set_table_properties(properties, raise_if_not_exists=False)
+                    version += 1
+                # Without new columns (a call that died had added them) the commit goes with the spec.
+                table.alter.set_table_properties(
+                    {SPEC_KEY: to_json(spec).decode()},
+                    raise_if_not_exists=False,
+                    commit_properties=_properties(None if added else draft, version=version + 1),
+                )
             except DeltaError as error:
                 self._forget(location)
                 raise ConflictError(f"Changing the features of {location!r} failed: {error}") from error
@@ -279,14 +284,15 @@ def _read_commit(file: Path, version: int) -> Commit | None:
 
 
 def _apply(table: DeltaTable, change: Change, properties: CommitProperties) -> None:
+    rows = change.rows if change.kind == "delete" else _complete(table, change.rows)
     if change.kind in ("append", "overwrite"):
         write_deltalake(
-            table, change.rows, mode=change.kind, writer_properties=_WRITER, commit_properties=properties
+            table, rows, mode=change.kind, writer_properties=_WRITER, commit_properties=properties
         )  # fmt: skip
         return
     predicate = " AND ".join(f"target.`{column}` = source.`{column}`" for column in change.on)
     merge = table.merge(
-        source=change.rows,
+        source=rows,
         predicate=predicate,
         source_alias="source",
         target_alias="target",
@@ -297,6 +303,15 @@ def _apply(table: DeltaTable, change: Change, properties: CommitProperties) -> N
         merge.when_matched_delete().execute()
     else:
         merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _complete(table: DeltaTable, rows: pa.Table) -> pa.Table:
+    """Return the rows with every column of the table: one that died before its feature was registered is null."""
+    schema = pa.schema(table.schema().to_arrow())
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
+    return rows.select(schema.names)
 
 
 def _properties(commit: Commit | None, *, version: int) -> CommitProperties:

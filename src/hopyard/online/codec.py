@@ -372,9 +372,6 @@ def _from_bytes(offsets: Numbers, data: Numbers) -> pa.BinaryArray:
     return pa.BinaryArray.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
-# Looking into Arrow arrays
-
-
 def _numbers(array: pa.Array, type_: str) -> Numbers:
     """Return the numbers in the array's buffer; whatever stands there where it is null."""
     buffer = array.buffers()[1]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ _SMALLEST_MAP_SIZE = 1 << 28
 _MAX_DATABASES = 512
 _MAX_READERS = 4096
 _SPARE_READERS = 32
+_CLOSE_WAIT_SECONDS = 0.0005
 _DATA_FILE = "data.mdb"
 _FORMAT_KEY = b"format_version"
 
@@ -65,12 +67,15 @@ class Environment:
     """An open environment: its fixed databases, and the handles of the tables' databases by name.
 
     `tables` maps a table's id to the name of the database with its rows, `marks` maps it to its position in JSON.
+    Whoever touches `lmdb` does so in a with block on the environment, which says whether it is still open and keeps it
+    so: LMDB does not bear to be closed under a transaction that another thread is beginning.
     """
 
     def __init__(self, folder: Path, *, is_durable: bool, map_size_bytes: int) -> None:
         """Open (or create) the files. Only the holder of the writer lock may do that."""
         self.folder, self.is_durable, self.is_closed = folder, is_durable, False
         self.handles: dict[bytes, Any] = {}
+        self._uses: list[None] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.lmdb = _open_largest(folder, is_durable=is_durable, map_size_bytes=map_size_bytes)
         try:
@@ -94,9 +99,20 @@ class Environment:
                 opened = {name: self.lmdb.open_db(name, txn=txn) for name in missing}
             self.handles |= opened
 
+    def __enter__(self) -> bool:
+        # First counted, then asked; `close` does it the other way round, so one of the two sees the other. A list,
+        # because its append and pop are atomic and cost the reads less than a lock.
+        self._uses.append(None)
+        return not self.is_closed
+
+    def __exit__(self, *_: object) -> None:
+        self._uses.pop()
+
     def close(self) -> None:
-        """Close the files. Waits for a write in another thread; reads in other threads fail and are repeated."""
+        """Close the files, as soon as no other thread uses them. Scans that are not at their end fail."""
         self.is_closed = True
+        while self._uses:
+            time.sleep(_CLOSE_WAIT_SECONDS)
         self.lmdb.close()
 
 
@@ -135,7 +151,7 @@ class SharedEnvironment:
         return opened
 
     def close(self) -> None:
-        """Close the files, if they are open. The next use opens them again."""
+        """Close the files, if they are open; the next use opens them again. The caller holds `lock`."""
         opened, self.opened = self.opened, None
         if opened is not None:
             opened.close()
@@ -155,8 +171,9 @@ class _Shared:
         with self._guard:
             shared = self._by_path.setdefault(path, SharedEnvironment(Path(path)))
             shared.users.add(user)
-            if shared.opened is not None and shared.opened.inode != _inode(shared.folder):
-                shared.close()  # The folder was deleted, and perhaps made anew, since it was opened.
+            with shared.lock:
+                if shared.opened is not None and shared.opened.inode != _inode(shared.folder):
+                    shared.close()  # The folder was deleted, and perhaps made anew, since it was opened.
             return shared
 
     def release(self, shared: SharedEnvironment, user: object) -> None:
@@ -272,6 +289,7 @@ def _open_largest(folder: Path, *, is_durable: bool, map_size_bytes: int) -> Any
                 max_spare_txns=_SPARE_READERS,
                 sync=is_durable,
                 readahead=False,
+                lib_version=0,  # the file format of LMDB 0.9, whatever the package defaults to
             )
         except (lmdb.MemoryError, MemoryError, OverflowError):
             if map_size_bytes <= _SMALLEST_MAP_SIZE:

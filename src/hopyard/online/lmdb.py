@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -42,6 +43,7 @@ Changes: TypeAlias = list[tuple[bytes, bytes | None]]
 _EVENT_TIME = slice(4, 12)
 _POSITION: msgspec.json.Decoder[Position] = msgspec.json.Decoder(Position)
 _MAX_REPEATS = 1000
+_SCAN_ROWS = 1000
 _DROPPED = (lmdb.BadDbiError, lmdb.InvalidParameterError)
 """What a read gets whose table is dropped in this instant by another thread; the next one does not know the table."""
 
@@ -169,12 +171,23 @@ class LmdbOnlineStore:
 
     def _scan(self, table_id: str) -> Iterator[tuple[bytes, bytes]]:
         environment = self._opened()
-        with translated(environment.folder), environment.lmdb.begin() as txn:
-            database = environment.handles.get(txn.get(table_id.encode(), None, environment.tables))
-            if database is None:
-                raise self._not_found(table_id)
-            for stored, row in txn.cursor(database):
-                yield full_key(stored, row), row
+        with translated(environment.folder):
+            with _still_open(environment):
+                txn = environment.lmdb.begin()
+            try:
+                with _still_open(environment):
+                    database = environment.handles.get(txn.get(table_id.encode(), None, environment.tables))
+                    rows = iter(txn.cursor(database) if database is not None else ())
+                found: list[tuple[bytes, bytes]] | None = None
+                while found is None or found:
+                    with _still_open(environment):  # Not while the caller has the word: it may fork.
+                        found = list(islice(rows, _SCAN_ROWS))
+                    for stored, row in found:
+                        yield full_key(stored, row), row
+            finally:
+                with environment as is_open:
+                    if is_open:
+                        txn.abort()
 
     def position(self, table_id: str) -> Position | None:
         """Return how far the table has come; None: nothing applied, or no such table."""
@@ -250,13 +263,16 @@ class LmdbOnlineStore:
                     return None
                 environment = self._opened()
             try:
-                with environment.lmdb.begin() as txn:
-                    return read(txn, environment)
+                with environment as is_open:
+                    if is_open:
+                        with environment.lmdb.begin() as txn:
+                            return read(txn, environment)
             except KeyError as missing:
                 self._open_handle(missing.args[0])
+            except _DROPPED:
+                pass
             except lmdb.Error as error:
-                if not environment.is_closed and not isinstance(error, _DROPPED):
-                    raise store_error(environment.folder, error) from error
+                raise store_error(environment.folder, error) from error
         raise StoreError(
             f"The online store {self._folder} was opened and closed without end. Close unused stores."
         )
@@ -279,14 +295,26 @@ class LmdbOnlineStore:
         """
         while True:
             environment = self._opened()
-            with self._locks.hold(WRITER_LOCK, timeout_seconds=self._timeout), translated(environment.folder):
-                if environment.is_closed:  # By a fork. To open it anew takes the lock that is held here.
+            lock = self._locks.hold(WRITER_LOCK, timeout_seconds=self._timeout)
+            with lock, translated(environment.folder), environment as is_open:
+                if not is_open:  # A fork came between. To open it anew takes the lock that is held here.
                     continue
                 environment.lmdb.reader_check()
                 environment.create_databases(names)
                 with environment.lmdb.begin(write=True) as txn:
                     yield txn, environment
                 return
+
+
+@contextmanager
+def _still_open(environment: Environment) -> Iterator[None]:
+    with environment as is_open:
+        if not is_open:
+            raise StoreError(
+                f"The online store {environment.folder} was closed during a scan, by close() or by a fork of this "
+                f"process. Scan again."
+            )
+        yield
 
 
 def _names(table_id: str) -> tuple[bytes, bytes]:

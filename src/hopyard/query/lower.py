@@ -147,9 +147,13 @@ class _Lowering:
             rows = read_files(self.snapshots[index], tuple(features.values()))
         tree = exp.select(*columns, copy=False).from_(rows, copy=False)
         if node.filter is not None:
-            tree = tree.where(
-                condition(node.filter, lambda _, feature: column(feature), self.type_of), copy=False
+            # Its columns are numbered as in the group's own query, where this node was the only one.
+            here = condition(
+                node.filter,
+                lambda _, feature: column(feature),
+                lambda _, feature: self.type_of(index, feature),
             )
+            tree = tree.where(here, copy=False)
         if index > 0:
             self.keep_one(tree, index)
         return tree

@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from hopyard.errors import (
     AlreadyExistsError,
+    CorruptStoreError,
     NotFoundError,
+    QueryError,
     StoreError,
     TimeTravelError,
     TrainingDatasetError,
@@ -170,10 +172,10 @@ def read_split(session: Session, manifest: Manifest, split: str | None) -> pa.Ta
 
 def verify(session: Session, manifest: Manifest) -> Verification:
     """Return whether the files are intact and the tables still give the same content; see `Verification`."""
-    broken = _broken_files(session, manifest)
+    broken = broken_files(session, manifest)
     try:
         data = _recompute(session, manifest)
-    except (StoreError, TimeTravelError, NotFoundError) as error:
+    except (QueryError, StoreError, TimeTravelError, NotFoundError) as error:
         return Verification("cannot tell", (*broken, str(error)))
     different = _differences(manifest, contents(data))
     return Verification("different" if broken or different else "same", (*broken, *different))
@@ -284,9 +286,10 @@ def _differences(manifest: Manifest, found: Sequence[SplitContent]) -> list[str]
     return differences
 
 
-def _broken_files(session: Session, manifest: Manifest) -> list[str]:
+def broken_files(session: Session, manifest: Manifest) -> list[str]:
+    """Return what is wrong with a dataset's files, a clause each: gone, or not what their checksums say."""
     folder = dataset_folder(session, manifest)
-    broken = []
+    broken = _broken_manifest(folder / MANIFEST_FILE, manifest)
     for content in manifest.splits:
         for file in content.files:
             path = folder / file.path
@@ -295,6 +298,17 @@ def _broken_files(session: Session, manifest: Manifest) -> list[str]:
             elif _sha256(path) != file.sha256:
                 broken.append(f"the file {path} was changed")
     return broken
+
+
+def _broken_manifest(path: Path, manifest: Manifest) -> list[str]:
+    """Return what is wrong with the manifest beside the files; older ones may lack fields that have defaults."""
+    if not path.is_file():
+        return [f"the file {path} is gone"]
+    try:
+        stored = from_json(Manifest, path.read_bytes(), known=MANIFEST_FORMAT, what=str(path))
+    except CorruptStoreError:
+        stored = None
+    return [] if stored == manifest else [f"the file {path} was changed"]
 
 
 def _write(session: Session, manifest: Manifest, data: TrainingData) -> tuple[Path, tuple[SplitContent, ...]]:

@@ -95,7 +95,7 @@ def _node(session: Session, plan: Plan, index: int, reads: set[str]) -> ServingN
             for right in source.primary_key
         )
         parent = join.parent
-        limit = join.max_age_us if join.max_age_us is not None else source.ttl_us
+        limit = plan.age_limit_us(index)
     return ServingNode(
         node=index,
         group=source.label,

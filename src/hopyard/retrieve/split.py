@@ -116,8 +116,12 @@ def _by_rank(split: RandomSplit, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[
 
 
 def _cumulated(split: RandomSplit) -> list[Fraction]:
-    """Return the exact cumulated shares, the last of which is 1, whatever the ratios as doubles add up to."""
-    sums = list(accumulate(Fraction(ratio) for ratio in split.ratios))
+    """Return the exact cumulated shares, the last of which is 1.
+
+    A ratio counts as the decimal number that people read, and that stands in the manifest: 0.1 is one tenth, not the
+    double next to it.
+    """
+    sums = list(accumulate(Fraction(repr(float(ratio))) for ratio in split.ratios))
     return [part / sums[-1] for part in sums]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -36,6 +37,7 @@ from hopyard.time import Instant, optional_micros
 
 ALL = "all"
 _HIDDEN = "__id_"
+_OCCURRENCE = Field(name="__occurrence", type="bigint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ def compute(
     identity_schema = tuple(Field(name=out.name, type=resolved.field(0, out.feature).type) for out in keys)
     rows = rows.select([out.name for out in outputs])
     if not resolved.root.source.primary_key:
-        order = _keyless_order(identity, identity_schema)
-        rows, identity = rows.take(order), identity.take(order)
+        order, occurrence = _keyless_order(identity, identity_schema)
+        rows = rows.take(order)
+        identity = identity.take(order).append_column(_OCCURRENCE.name, occurrence)
+        identity_schema = (*identity_schema, _OCCURRENCE)
     split = _decide(request, rows.num_rows)
     parts = _split(split, rows, identity, identity_schema, resolved)
     before_schema = with_outputs(resolved, outputs).schema
@@ -128,9 +132,12 @@ def batch_data(
     end_us: int | None = None,
     extra: Sequence[Output] = (),
 ) -> pa.Table:
-    """Return the features of a view for all rows of the root in a range of event time, in the order of row identity."""
+    """Return the features of a view for all rows of the root in a range of event time, in the order of row identity.
+
+    The filter on the joined rows is left out: it selects what to train on, such as the rows that have a label.
+    """
     outputs = (*feature_outputs(view), *extra)
-    resolved, snapshots = resolve(session, view.plan)
+    resolved, snapshots = resolve(session, msgspec.structs.replace(view.plan, filter=None))
     wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
     rows = read_resolved(session, wanted, snapshots, order_by=identity_order(resolved), missing="null")
     return transform_table(rows, bind_all(view, fitted))
@@ -174,10 +181,18 @@ def _identity(plan: Plan) -> tuple[Output, ...]:
     return tuple(Output(name=_HIDDEN + name, node=0, feature=name) for name in names)
 
 
-def _keyless_order(identity: pa.Table, schema: Schema) -> pa.Array:
-    """Return the order of rows without a key: by two hashes of the row; equal rows are interchangeable."""
+def _keyless_order(identity: pa.Table, schema: Schema) -> tuple[pa.Array, pa.Array]:
+    """Return the order of rows without a key, and each one's occurrence number among equal rows, from 0.
+
+    The order is that of two hashes of the row; rows that are equal in both are interchangeable.
+    """
     first, second = (row_hashes(identity, schema, seed=seed) for seed in (0, 1))
-    return pa.array(np.lexsort((second, first)))
+    order = np.lexsort((second, first))
+    first, second = first[order], second[order]
+    starts = np.ones(len(order), dtype=bool)
+    starts[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    places = np.arange(len(order))
+    return pa.array(order), pa.array(places - np.maximum.accumulate(np.where(starts, places, 0)), pa.int64())
 
 
 def _decide(request: SplitRequest | Split | None, n_rows: int) -> Split | None:
