@@ -23,6 +23,8 @@ from hopyard.time import Clock, system_clock
 
 STORE_FORMAT = 1
 MARKER = "hopyard.json"
+_ODD_CHARACTERS = frozenset("*?[]^|%\\")
+"""delta-rs panics on some of these or takes the folder for another one; file lists with the others are patterns."""
 
 
 class StoreMarker(Frozen, frozen=True, kw_only=True):
@@ -85,6 +87,12 @@ def open_session(
 
 def _open_folder(root: Path, clock: Clock, *, create: bool) -> None:
     marker = root / MARKER
+    odd = sorted(set(str(root)) & _ODD_CHARACTERS)
+    if odd:
+        raise ConfigError(
+            f"A store cannot be opened at {str(root)!r}: Delta tables cannot be kept below a folder with "
+            f"{' '.join(odd)} in its path. Give a path without."
+        )
     if marker.is_file():
         from_json(StoreMarker, marker.read_bytes(), known=STORE_FORMAT, what=f"the store at {root}")
         return

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from hopyard.errors import ConfigError, NotFoundError
 from hopyard.ingest.create import delete_group
 from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
-from hopyard.ingest.draft import append_spec, save
+from hopyard.ingest.draft import append_spec, store_empty
 from hopyard.ingest.write import (
     InsertOptions,
     append_features,
@@ -129,9 +129,7 @@ class FeatureGroup:
         options = InsertOptions(operation, overwrite, commit_id, allow_future, duplicates)
         if self._is_stored:
             return insert(self._session, self._spec, features, options)
-        self._spec, commit = insert_first(self._session, self._spec, features, options)
-        self._is_stored = True
-        return commit
+        return insert_first(self._session, self._spec, features, options, self._now_stored)
 
     def save(self, features: object | None = None) -> FeatureGroup:
         """Store the group, insert the frame if one is given, and return the group.
@@ -139,10 +137,10 @@ class FeatureGroup:
         Raises:
             SchemaMismatchError: neither a frame nor `features=` on creation says what the columns are.
         """
-        self._spec, self._is_stored = (
-            save(self._session, self._spec, features, is_stored=self._is_stored),
-            True,
-        )
+        if features is not None:
+            self.insert(features)
+        elif not self._is_stored:
+            self._now_stored(store_empty(self._session, self._spec))
         return self
 
     def remove_rows(self, keys: object) -> Commit:
@@ -284,6 +282,9 @@ class FeatureGroup:
 
     def _plan(self) -> Plan:
         return scan(group_source(self._stored()))
+
+    def _now_stored(self, spec: FeatureGroupSpec) -> None:
+        self._spec, self._is_stored = spec, True
 
     def _stored(self) -> FeatureGroupSpec:
         if not self._is_stored:

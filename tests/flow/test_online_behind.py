@@ -15,6 +15,7 @@ from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
 from hopyard.online.environment import WRITER_LOCK
 from hopyard.session import Session
+from hopyard.testing.store import InjectedError, open_store
 
 
 @pytest.fixture
@@ -99,3 +100,23 @@ def test_features_are_appended_though_the_store_is_behind(session: Session, grou
         {"tank": 2, "level": 2.0, "depth": 5.0},
     ]
     assert again.catch_up_online() == 2
+
+
+def test_a_group_whose_first_insert_stops_after_its_commit_is_stored(tmp_path: Path) -> None:
+    stops = ["after_offline_commit"]
+
+    def failpoint(point: str) -> None:
+        if point in stops:
+            stops.remove(point)
+            raise InjectedError(point)
+
+    fs = open_store(tmp_path / "store", failpoint=failpoint).get_feature_store()
+    group = fs.create_feature_group("levels", primary_key="tank", online_enabled=True)
+    with pytest.raises(InjectedError):
+        group.insert([{"tank": 1, "level": 1.0}])
+
+    # The object goes on with the group that is there: a second insert makes no second version.
+    assert group.version == 1
+    group.insert([{"tank": 2, "level": 2.0}])
+    assert [found.version for found in fs.list_feature_groups("levels")] == [1]
+    assert len(group.read(dataframe_type="python")) == 2

@@ -31,6 +31,11 @@ class DuckDBEngine:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            # DuckDB takes every list of files for one row and would join it in a nested loop: hours instead of seconds.
+            # That loop also returns 0.0 for -0.0, in floats and inside lists and structs.
+            "asof_loop_join_threshold": 0,
+            # It turns row_number() = 1 into arg_max(), which returns 0.0 for -0.0 as the loop does.
+            "disabled_optimizers": "top_n_window_elimination",
             "temp_directory": str(Path(tempfile.gettempdir()) / f"hopyard-duckdb-{os.getpid()}"),
         }
         if memory_limit is not None:
@@ -38,6 +43,8 @@ class DuckDBEngine:
         if n_threads is not None:
             self._config["threads"] = n_threads
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._inherited: list[duckdb.DuckDBPyConnection] = []
+        """Those of a parent process: to close one here would wait for threads that a fork does not copy."""
         self._pid = 0
         self._guard = threading.Lock()
 
@@ -57,13 +64,15 @@ class DuckDBEngine:
         with self._guard:
             if self._connection is not None and self._pid == os.getpid():
                 self._connection.close()
-            self._connection = None
+                self._connection = None
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         with self._guard:
             if self._connection is None or self._pid != os.getpid():  # a connection does not survive a fork
+                if self._connection is not None:
+                    self._inherited.append(self._connection)
                 connection = duckdb.connect(":memory:", config=self._config)
-                connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET GLOBAL TimeZone = 'UTC'")  # global, or cursors have the machine's
                 self._connection, self._pid = connection, os.getpid()
             return self._connection
 
@@ -75,13 +84,17 @@ def _typed(
     try:
         for batch in reader:
             yield batch if batch.schema.equals(schema) else _cast(batch, schema)
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # a stream of Arrow reports as OSError
         raise QueryError(f"The query failed while it was read: {error}") from error
     finally:
         cursor.close()
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema.names != schema.names:
+        raise QueryError(
+            f"The query gives the columns {', '.join(batch.schema.names)}, not {', '.join(schema.names)}."
+        )
     columns = [
         values if values.type.equals(field.type) else values.cast(field.type)
         for values, field in zip(batch.columns, schema, strict=True)

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from hopyard.errors import AlreadyExistsError, ConfigError, SchemaMismatchError
 from hopyard.ingest.create import KIND, already_exists, create_group
-from hopyard.ingest.write import InsertOptions, insert, insert_first
 from hopyard.model.arrow import to_arrow
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Value, literal
@@ -102,22 +101,18 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
         )
 
 
-def save(
-    session: Session, spec: FeatureGroupSpec, frame: object | None, *, is_stored: bool
-) -> FeatureGroupSpec:
-    """Return the group after storing it (if it is a draft) and inserting a frame (if there is one)."""
-    if frame is not None:
-        if not is_stored:
-            return insert_first(session, spec, frame, InsertOptions())[0]
-        insert(session, spec, frame, InsertOptions())
-    elif not is_stored:
-        if not spec.features:
-            raise SchemaMismatchError(
-                f"Nothing says what the columns of {spec.name!r} are: save a dataframe, or create the group with "
-                f"features={{'name': 'type', ...}}."
-            )
-        return create_group(session, spec)
-    return spec
+def store_empty(session: Session, draft: FeatureGroupSpec) -> FeatureGroupSpec:
+    """Return the group of a draft after storing it without rows.
+
+    Raises:
+        SchemaMismatchError: nothing says what its columns are. The others: see `create_group`.
+    """
+    if not draft.features:
+        raise SchemaMismatchError(
+            f"Nothing says what the columns of {draft.name!r} are: save a dataframe, or create the group with "
+            f"features={{'name': 'type', ...}}."
+        )
+    return create_group(session, draft)
 
 
 def append_spec(

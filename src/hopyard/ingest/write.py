@@ -59,11 +59,18 @@ def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: Ins
 
 
 def insert_first(
-    session: Session, draft: FeatureGroupSpec, frame: object, options: InsertOptions
-) -> tuple[FeatureGroupSpec, Commit]:
-    """Store a group with the types of its first frame, insert the frame, and return the group and the commit.
+    session: Session,
+    draft: FeatureGroupSpec,
+    frame: object,
+    options: InsertOptions,
+    on_stored: Callable[[FeatureGroupSpec], None],
+) -> Commit:
+    """Store a group with the types of its first frame, insert the frame, and return the commit.
 
     The rows are checked before the group is stored: a frame that is refused leaves nothing behind.
+
+    Args:
+        on_stored: called with the group once it is stored: it stays, whatever becomes of the rows.
     """
     _check_options(options)
     table = to_arrow_table(frame)
@@ -71,8 +78,9 @@ def insert_first(
     check_group(described)
     checked = _check(session, described, table, options)
     spec = create_group(session, described)
+    on_stored(spec)
     with _hold(session, spec):
-        return spec, _insert(session, spec, checked, options)
+        return _insert(session, spec, checked, options)
 
 
 def _check_options(options: InsertOptions) -> None:

@@ -7,6 +7,7 @@ encoded rows are held in memory, in Arrow; of the online side nothing is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hopyard.errors import CorruptStoreError
-from hopyard.ingest.apply import encode, newest_rows
+from hopyard.ingest.apply import encode, n_behind, newest_rows
+from hopyard.ingest.create import KIND, load_group
 from hopyard.model.commit import Snapshot
 from hopyard.model.position import CommitPosition, Position
 from hopyard.model.specs import FeatureGroupSpec
@@ -62,12 +64,16 @@ class Parity:
     different: Keys = field(default_factory=Keys)
     is_stable: bool = True
 
+    @property
+    def is_equal(self) -> bool:
+        return not (self.missing.n or self.extra.n or self.different.n)
+
 
 def check_online(session: Session, spec: FeatureGroupSpec) -> Parity:
     """Return how the group's online table compares with the snapshot of the commit at its position.
 
-    Writers are not held up, unless they change the table each time that it is read: then the last try takes the
-    group's lock.
+    Writers are not held up, unless they change the table each time that it is read, or something differs: then the last
+    try takes the group's lock.
 
     Raises:
         StoreError, TimeTravelError: a side that cannot be read.
@@ -75,10 +81,27 @@ def check_online(session: Session, spec: FeatureGroupSpec) -> Parity:
     """
     for _ in range(FREE_TRIES):
         parity = _compare_once(session, spec)
-        if parity.is_stable:
+        if parity.is_stable and parity.is_equal:
             return parity
-    with session.locks.hold(f"group.{spec.id}", timeout_seconds=session.config.lock_timeout_seconds):
+    with hold(session, spec):
         return _compare_once(session, spec)
+
+
+def commits_behind(session: Session, spec: FeatureGroupSpec) -> int:
+    """Return how many commits the online table lacks, but for those that a writer is about to apply.
+
+    Raises:
+        StoreError, LockTimeoutError: as `check_online`.
+    """
+    if not n_behind(session, spec):
+        return 0
+    with hold(session, spec):
+        return n_behind(session, spec)
+
+
+def hold(session: Session, spec: FeatureGroupSpec) -> AbstractContextManager[None]:
+    """Hold the lock of the group's writers."""
+    return session.locks.hold(f"group.{spec.id}", timeout_seconds=session.config.lock_timeout_seconds)
 
 
 def shown_key(table: OnlineTable, key: bytes) -> str:
@@ -95,6 +118,8 @@ def _compare_once(session: Session, spec: FeatureGroupSpec) -> Parity:
     if not isinstance(position, CommitPosition):
         return Parity(position)
     snapshot = session.offline.snapshot(spec.location, position.number)
+    # Features may have been appended since. The table itself knows them too early: before they are online.
+    spec = load_group(session.registry.get(spec.project, KIND, spec.name, spec.version))
     parity = compare(
         _expected(session, _as_of(spec, snapshot), snapshot), session.online.scan(spec.id), position
     )

@@ -14,16 +14,15 @@ import pyarrow.parquet as pq
 
 from hopyard.compute.layout import online_table
 from hopyard.errors import HopyardError, NotFoundError
-from hopyard.ingest.apply import n_behind
 from hopyard.ingest.create import load_group
 from hopyard.model.commit import DataFile
 from hopyard.model.plan import GroupSource
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
 from hopyard.observe.orphans import find_orphans, is_registered
-from hopyard.observe.parity import Keys, check_online, shown_key
+from hopyard.observe.parity import Keys, check_online, commits_behind, hold, shown_key
 from hopyard.observe.report import DatasetCheck, Finding, FindingKind, GroupCheck, Report
 from hopyard.ports import OnlineTable, Record
-from hopyard.retrieve.dataset import MANIFEST_FILE, broken_files, dataset_folder, load_manifest
+from hopyard.retrieve.dataset import broken_files, load_manifest
 from hopyard.retrieve.view import load_view
 from hopyard.session import Session
 
@@ -96,7 +95,10 @@ class _Checked:
                 f"get_feature_group({spec.name!r}, {spec.version}).delete(force=True).",
             )
             return replace(check, n_findings=self._close())
-        self._compare_specs(spec, stored)
+        if _spec_differences(spec, stored):
+            with hold(self._session, spec):  # append_features changes the table first, and then the registry
+                for message, advice in self._read_specs_again(spec):
+                    self._add("spec_differs", message, advice)
         check = self._check_commits(check, spec)
         if spec.online_enabled:
             check = replace(check, n_online_rows=self._check_online(spec))
@@ -130,15 +132,12 @@ class _Checked:
         except HopyardError as error:
             self._add("registry_row", str(error), "Restore registry.db from a copy of the store.")
             return replace(check, n_findings=self._close())
-        folder = dataset_folder(self._session, manifest)
         advice = (
             f"Write it again with get_feature_view({manifest.view!r}, {manifest.view_version})"
             f".get_training_dataset({manifest.version}).rebuild(): the content will be the same."
         )
         for problem in broken_files(self._session, manifest):
             self._add("dataset_damaged", f"{problem[0].upper()}{problem[1:]}.", advice)
-        if not (folder / MANIFEST_FILE).is_file():
-            self._add("dataset_damaged", f"The file {folder / MANIFEST_FILE} is gone.", advice)
         if not is_registered(self._session, "feature_view", manifest.view, manifest.view_version):
             self._add(
                 "dataset_damaged",
@@ -162,35 +161,14 @@ class _Checked:
         self._all += self._found
         return len(self._found)
 
-    def _compare_specs(self, spec: FeatureGroupSpec, stored: FeatureGroupSpec) -> None:
-        differences = [
-            f"{what} is {getattr(spec, what)!r} in the registry and {getattr(stored, what)!r} in the table"
-            for what in _CONTRACT
-            if getattr(spec, what) != getattr(stored, what)
-        ]
-        registered, in_table = _features(spec), _features(stored)
-        missing = [name for name in registered if name not in in_table]
-        unknown = [name for name in in_table if name not in registered]
-        differences += [
-            f"feature {name!r} is {registered[name]} in the registry and {in_table[name]} in the table"
-            for name in registered
-            if name in in_table and registered[name] != in_table[name]
-        ]
-        if missing:
-            differences.append(f"the table lacks the feature(s) {', '.join(missing)}")
-        if differences:
-            self._add(
-                "spec_differs",
-                f"Registry and table disagree: {'; '.join(differences)}.",
-                f"Restore registry.db and the folder {spec.location} from the same copy of the store.",
-            )
-        if unknown:
-            self._add(
-                "spec_differs",
-                f"The table has the feature(s) {', '.join(unknown)}, which the registry does not know: append_features "
-                f"was interrupted.",
-                "Call append_features again with the same features.",
-            )
+    def _read_specs_again(self, spec: FeatureGroupSpec) -> list[tuple[str, str]]:
+        session = self._session
+        record = session.registry.find(session.project, "feature_group", spec.name, spec.version)
+        return (
+            []
+            if record is None
+            else _spec_differences(load_group(record), session.offline.spec(spec.location))
+        )
 
     def _check_commits(self, check: GroupCheck, spec: FeatureGroupSpec) -> GroupCheck:
         """Read every commit, and every file that any of them needs."""
@@ -237,7 +215,7 @@ class _Checked:
         """Compare the online table with its commit, and return how many rows it has."""
         session, table = self._session, online_table(spec)
         try:
-            behind = n_behind(session, spec)
+            behind = commits_behind(session, spec)
             parity = check_online(session, spec)
         except (HopyardError, OSError, pa.ArrowException) as error:
             self._add(
@@ -272,6 +250,39 @@ class _Checked:
                 _rebuild_advice(session),
             )
         return parity.n_rows
+
+
+def _spec_differences(spec: FeatureGroupSpec, stored: FeatureGroupSpec) -> list[tuple[str, str]]:
+    """Return message and advice where registry (`spec`) and table (`stored`) say different things of a group."""
+    differences = [
+        f"{what} is {getattr(spec, what)!r} in the registry and {getattr(stored, what)!r} in the table"
+        for what in _CONTRACT
+        if getattr(spec, what) != getattr(stored, what)
+    ]
+    registered, in_table = _features(spec), _features(stored)
+    differences += [
+        f"feature {name!r} is {type_} in the registry and {in_table.get(name, 'missing')} in the table"
+        for name, type_ in registered.items()
+        if in_table.get(name) != type_
+    ]
+    unknown = [name for name in in_table if name not in registered]
+    found = []
+    if differences:
+        found.append(
+            (
+                f"Registry and table disagree: {'; '.join(differences)}.",
+                f"Restore registry.db and the folder {spec.location} from the same copy of the store.",
+            )
+        )
+    if unknown:
+        found.append(
+            (
+                f"The table has the feature(s) {', '.join(unknown)}, which the registry does not know: append_features "
+                f"was interrupted.",
+                "Call append_features again with the same features.",
+            )
+        )
+    return found
 
 
 def _features(spec: FeatureGroupSpec) -> dict[str, str]:

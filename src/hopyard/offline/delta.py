@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
@@ -110,6 +110,9 @@ class DeltaOfflineStore:
             properties = _properties(draft, version=base.table_version + 1)
             try:
                 _apply(opened.table, change, properties)
+                if opened.table.version() == base.table_version:  # a merge that met no row makes no version
+                    nothing = Change("append", change.rows.slice(0, 0))
+                    _apply(opened.table, nothing, properties)
             except CommitFailedError as error:
                 self._forget(location)
                 raise ConflictError(
@@ -169,6 +172,7 @@ class DeltaOfflineStore:
                 opened.table.update_incremental()
             except DeltaError as error:
                 raise StoreError(f"The table at {location!r} cannot be read: {error}") from error
+            _check_readable(location, opened.table)
             self._read_log(location, opened)
         return opened
 
@@ -183,12 +187,6 @@ class DeltaOfflineStore:
             ) from error
         except DeltaError as error:
             raise CorruptStoreError(f"The Delta table at {path} cannot be read: {error}") from error
-        unreadable = _UNREADABLE_FEATURES & set(table.protocol().reader_features or ())
-        if unreadable:
-            raise StoreError(
-                f"The Delta table at {path} uses {', '.join(sorted(unreadable))}, set by another program: "
-                f"reading its files directly would give wrong rows. Rewrite it without."
-            )
         return table
 
     def _read_log(self, location: str, opened: _Open) -> None:
@@ -224,7 +222,7 @@ class DeltaOfflineStore:
             commit=commit.number,
             table_version=table.version(),
             committed_at_us=commit.committed_at_us,
-            files=_files(table),
+            files=_files(table, self._root / location),
             columns=_columns(table),
         )
 
@@ -239,7 +237,7 @@ class DeltaOfflineStore:
         )
 
     def _finish(self, location: str, opened: _Open, draft: Commit, before: set[str]) -> Commit:
-        added = [file for file in _files(opened.table) if file.path not in before]
+        added = [file for file in _files(opened.table, self._root / location) if file.path not in before]
         _fsync(self._root / location, [Path(file.path) for file in added])
         size_bytes = sum(file.size_bytes for file in added)
         return msgspec.structs.replace(draft, number=opened.table.version(), size_bytes=size_bytes)
@@ -247,6 +245,15 @@ class DeltaOfflineStore:
     def _forget(self, location: str) -> None:
         with self._guard:
             self._open.pop(location, None)
+
+
+def _check_readable(location: str, table: DeltaTable) -> None:
+    unreadable = _UNREADABLE_FEATURES & set(table.protocol().reader_features or ())
+    if unreadable:
+        raise StoreError(
+            f"The Delta table at {location!r} uses {', '.join(sorted(unreadable))}, set by another program: "
+            f"reading its files directly would give wrong rows. Rewrite it without."
+        )
 
 
 class _CommitInfo(msgspec.Struct):
@@ -308,9 +315,9 @@ def _apply(table: DeltaTable, change: Change, properties: CommitProperties) -> N
 def _complete(table: DeltaTable, rows: pa.Table) -> pa.Table:
     """Return the rows with every column of the table: one that died before its feature was registered is null."""
     schema = pa.schema(table.schema().to_arrow())
-    for field in schema:
-        if field.name not in rows.column_names:
-            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
+    for name, type_ in zip(schema.names, schema.types, strict=True):
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, type_))
     return rows.select(schema.names)
 
 
@@ -327,22 +334,15 @@ def _columns(table: DeltaTable) -> tuple[str, ...]:
     return tuple(field.name for field in table.schema().fields)
 
 
-def _files(table: DeltaTable) -> tuple[DataFile, ...]:
+def _files(table: DeltaTable, folder: Path) -> tuple[DataFile, ...]:
+    """Return the files of a table's version. `file_uris()` would give quoted paths: `with%20space`."""
     actions: Any = table.get_add_actions(flatten=True)
-    facts = {
-        unquote(path).rsplit("/", 1)[-1]: (rows or 0, size or 0)
-        for path, rows, size in zip(
-            actions.column("path").to_pylist(),
-            actions.column("num_records").to_pylist(),
-            actions.column("size_bytes").to_pylist(),
-            strict=True,
-        )
-    }
-    files = []
-    for uri in table.file_uris():
-        path = unquote(urlparse(uri).path) if uri.startswith("file://") else uri
-        n_rows, size_bytes = facts[path.rsplit("/", 1)[-1]]
-        files.append(DataFile(path=path, n_rows=n_rows, size_bytes=size_bytes))
+    names = ("path", "num_records", "size_bytes")
+    facts = zip(*(actions.column(name).to_pylist() for name in names), strict=True)
+    files = (
+        DataFile(path=str(folder / unquote(path)), n_rows=rows or 0, size_bytes=size or 0)
+        for path, rows, size in facts
+    )
     return tuple(sorted(files, key=lambda file: file.path))
 
 

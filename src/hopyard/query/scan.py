@@ -16,7 +16,7 @@ from hopyard.model.commit import Snapshot
 from hopyard.model.plan import And, Compare, IsIn, IsNull, Like, Not, Or, Predicate, Value
 from hopyard.model.schema import Field, Schema
 from hopyard.model.types import FeatureType, parse_type
-from hopyard.query.values import convert, whole_bound
+from hopyard.query.values import convert, exact_bound
 
 _SQL_TYPES = {
     "boolean": "BOOLEAN",
@@ -30,6 +30,7 @@ _SQL_TYPES = {
     "date": "DATE",
 }
 _FLOATS = frozenset({"float", "double"})
+_EXACT = frozenset({"int", "bigint", "decimal"})
 _OPERATORS: dict[str, type[exp.Binary]] = {
     "==": exp.EQ,
     "!=": exp.NEQ,
@@ -154,17 +155,11 @@ def _any(value: exp.Expr, options: Sequence[exp.Expr]) -> exp.Expr:
 
 def _compare(feature: str, type_: FeatureType, value: exp.Expr, op: str, with_: Value) -> exp.Expr:
     python = convert(feature, type_, with_)
-    if isinstance(python, (float, Decimal)) and type_.kind in ("int", "bigint"):
-        bound = whole_bound(op, python)
+    if type_.kind in _EXACT:
+        bound = exact_bound(op, python, type_)  # type: ignore[arg-type]
         if isinstance(bound, bool):
             return _constant(value, answer=bound)
         op, python = bound
-    if isinstance(python, float) and type_.kind == "decimal":
-        if not math.isfinite(python):
-            bound = whole_bound(op, python)
-            assert isinstance(bound, bool)
-            return _constant(value, answer=bound)
-        python = Decimal(repr(python))
     if type_.kind in _FLOATS:
         python = float(python)  # type: ignore[arg-type]
         if math.isnan(python):

@@ -58,12 +58,17 @@ def sql(session: Session, text: str, *, as_of: Instant | None = None) -> pa.Tabl
     """
     tree = read_select(text)
     _put_rows(session, tree, None if as_of is None else to_micros(as_of))
+    schema = _result_schema(session, tree)
+    return _run(session, tree, schema)
+
+
+def _run(session: Session, tree: exp.Expr, schema: pa.Schema) -> pa.Table:
+    """Return a statement's result. Raises QueryError, without the lowered statement, which its author never wrote."""
     try:
-        schema = _result_schema(session, tree)
         return session.engine.run(Statement(tree=tree, schema=schema)).read_all()
     except RecursionError as error:
         raise QueryError("The statement is nested too deeply to be run. Write it in CTEs.") from error
-    except QueryError as error:  # the engine quotes the lowered statement, which its author never wrote
+    except QueryError as error:
         raise QueryError(str(error).split("\n\nLINE ")[0]) from error
 
 
@@ -240,10 +245,8 @@ def _rows(session: Session, spec: FeatureGroupSpec, as_of_us: int | None) -> exp
 
 def _result_schema(session: Session, tree: exp.Query) -> pa.Schema:
     """Return names and types of a statement's result. Raises QueryError, AmbiguousFeatureError."""
-    description = Statement(
-        tree=exp.Describe(this=tree.copy()), schema=pa.schema([(name, pa.string()) for name in _DESCRIPTION])
-    )
-    found = session.engine.run(description).read_all()
+    description = pa.schema([(name, pa.string()) for name in _DESCRIPTION])
+    found = _run(session, exp.Describe(this=tree.copy()), description)
     names, types = found.column("column_name").to_pylist(), found.column("column_type").to_pylist()
     twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
     if twice is not None:

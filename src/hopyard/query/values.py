@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from hopyard.errors import QueryError, TimeTravelError
 from hopyard.model.plan import Value, literal
@@ -41,7 +42,7 @@ def convert(feature: str, type_: FeatureType, value: Value) -> object:
             raise QueryError(f"{feature!r} is a {kind}: {error}") from error
         if kind == "timestamp":
             return instant
-        if isinstance(python, datetime) and (instant - datetime(*instant.timetuple()[:3], tzinfo=UTC)):
+        if instant - datetime(*instant.timetuple()[:3], tzinfo=UTC):
             raise QueryError(f"{feature!r} is a date and {python!r} is a time of day: give a date.")
         return instant.date()
     fits = {
@@ -58,15 +59,34 @@ def convert(feature: str, type_: FeatureType, value: Value) -> object:
     )
 
 
-def whole_bound(op: str, number: float | Decimal) -> tuple[str, int] | bool:
-    """Return the comparison with a whole number that means `x op number` for whole x; or its constant answer."""
-    if math.isnan(number):
+def exact_bound(op: str, number: float | Decimal, type_: FeatureType) -> tuple[str, int | Decimal] | bool:
+    """Return the comparison with a value of the feature's own type that means `x op number`; or its constant answer.
+
+    For whole numbers and decimals: an engine would round other numbers first, or refuse those that are too large.
+
+    Args:
+        number: not rounded; NaN and infinities as IEEE has them.
+        type_: int, bigint or decimal.
+    """
+    if number != number:
         return op == "!="
-    if math.isinf(number):
-        return op in ("!=", "<", "<=") if number > 0 else op in ("!=", ">", ">=")
-    floor = math.floor(number)
-    if floor == number:
+    is_decimal = type_.kind == "decimal"
+    highest = 10**type_.precision - 1 if is_decimal else 2**63 - 1
+    lowest = -highest if is_decimal else -(2**63)
+    if isinstance(number, float) and is_decimal and math.isfinite(number):
+        number = Decimal(repr(number))  # 0.1 stands for the decimal 0.1
+    # In units of the last digit that the feature has, x is a whole number.
+    exact = number if math.isinf(number) else Fraction(number) * 10**type_.scale
+    if exact > highest:
+        return op in ("!=", "<", "<=")
+    if exact < lowest:
+        return op in ("!=", ">", ">=")
+    floor = math.floor(exact)
+    if floor != exact:
+        if op in ("==", "!="):
+            return op == "!="
+        op = "<=" if op in ("<", "<=") else ">"
+    if not is_decimal:
         return op, floor
-    if op in ("==", "!="):
-        return op == "!="
-    return ("<=", floor) if op in ("<", "<=") else (">", floor)
+    digits = Decimal(abs(floor)).as_tuple().digits
+    return op, Decimal((int(floor < 0), digits, -type_.scale))

@@ -1,0 +1,12 @@
+"""The command line: `hopyard demo`, `ls`, `show`, `head`, `commits`, `vector`, `sql`, `verify`."""
+
+from __future__ import annotations
+
+from hopyard.cli.commands import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line with the process's arguments, and exit."""
+    app(prog_name="hopyard")

@@ -1,0 +1,287 @@
+"""What the commands answer, in the types of JSON. The keys are stable: docs/reference/cli.md lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from hopyard.cli.text import to_json, to_rows
+from hopyard.errors import ConfigError, HopyardError, NotFoundError
+from hopyard.feature_group import FeatureGroup
+from hopyard.feature_store import FeatureStore
+from hopyard.ingest.apply import n_behind
+from hopyard.ingest.find import get_group, list_groups
+from hopyard.model.arrow import from_arrow
+from hopyard.model.commit import Commit
+from hopyard.model.manifest import Manifest
+from hopyard.model.plan import Plan
+from hopyard.model.position import CommitPosition
+from hopyard.model.specs import FeatureGroupSpec, FeatureViewSpec
+from hopyard.observe.verify import verify
+from hopyard.query import sql as query_sql
+from hopyard.retrieve.dataset import list_manifests
+from hopyard.retrieve.view import get_view, list_views
+from hopyard.session import Session
+from hopyard.time import show
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Document = dict[str, Any]
+LAST_COMMITS = 5
+DIGITS_OF_A_DATE = 8
+
+
+def project(session: Session) -> Document:
+    """Return the groups, views and training datasets of a project."""
+    views = list_views(session, None)
+    datasets = {view.label: list_manifests(session, view) for view in views}
+    return {
+        "project": session.project,
+        "location": str(session.root),
+        "feature_groups": [_group_line(session, spec) for spec in list_groups(session, None)],
+        "feature_views": [
+            {
+                "name": view.name,
+                "version": view.version,
+                "n_features": len(view.plan.outputs) - len(_hidden(view)),
+                "labels": list(view.labels),
+                "n_training_datasets": len(datasets[view.label]),
+                "description": view.description,
+            }
+            for view in views
+        ],
+        "training_datasets": [_dataset(manifest) for found in datasets.values() for manifest in found],
+    }
+
+
+def group_or_view(
+    session: Session, name: str, version: int | None, kind: Literal["group", "view"] | None
+) -> Document:
+    """Return all about a feature group or a feature view. Raises NotFoundError, ConfigError (both are there)."""
+    groups = {spec.name for spec in list_groups(session, None)}
+    views = {spec.name for spec in list_views(session, None)}
+    if kind is None:
+        if name in groups and name in views:
+            raise ConfigError(
+                f"{name!r} is a feature group and a feature view. Say which with --kind group or --kind view."
+            )
+        if name not in groups | views:
+            raise NotFoundError("feature group or feature view", name, groups | views)
+        kind = "group" if name in groups else "view"
+    if kind == "group":
+        return _group(session, get_group(session, name, version))
+    return _view(session, get_view(session, name, version))
+
+
+def head(session: Session, name: str, version: int | None, n: int, as_of: str | None) -> Document:
+    """Return a few rows of a group; `as_of` is an instant, or a commit number (fewer than 8 digits)."""
+    group = FeatureStore(session).get_feature_group(name, version)
+    is_number = as_of is not None and as_of.isdecimal() and len(as_of) < DIGITS_OF_A_DATE
+    when = int(as_of) if as_of is not None and is_number else as_of
+    return _table(group.read(as_of=when, dataframe_type="arrow", limit=n))
+
+
+def sql(session: Session, query: str, as_of: str | None) -> Document:
+    """Return the rows of a SELECT over feature groups."""
+    return _table(query_sql.sql(session, query, as_of=as_of))
+
+
+def commits(session: Session, name: str, version: int | None, limit: int) -> Document:
+    """Return the last commits of a group, newest first."""
+    group = FeatureStore(session).get_feature_group(name, version)
+    return {
+        "name": group.name,
+        "version": group.version,
+        "commits": [_commit(commit) for commit in group.commit_details(limit)],
+    }
+
+
+def verification(session: Session, names: Sequence[str] | None) -> Document:
+    """Return what the store finds when it checks itself."""
+    report = verify(session, names)
+    return {
+        "project": report.project,
+        "is_fine": report.is_fine,
+        "feature_groups": [
+            {
+                "name": check.name,
+                "version": check.version,
+                "n_commits": check.n_commits,
+                "n_files": check.n_files,
+                "n_rows": check.n_rows,
+                "n_online_rows": check.n_online_rows,
+                "n_findings": check.n_findings,
+            }
+            for check in report.groups
+        ],
+        "n_feature_views": report.n_views,
+        "training_datasets": [
+            {
+                "view": check.view,
+                "view_version": check.view_version,
+                "version": check.version,
+                "n_files": check.n_files,
+                "n_findings": check.n_findings,
+            }
+            for check in report.datasets
+        ],
+        "findings": [
+            {"kind": found.kind, "where": found.where, "message": found.message, "advice": found.advice}
+            for found in report.findings
+        ],
+    }
+
+
+def _table(table: pa.Table) -> Document:
+    return {
+        "columns": [
+            {"name": field.name, "type": str(from_arrow(field.type, column=field.name))}
+            for field in table.schema
+        ],
+        "rows": to_rows(table),
+    }
+
+
+def _group_line(session: Session, spec: FeatureGroupSpec) -> Document:
+    """Return a group's line of `ls`. A table that cannot be read is no reason to hide the others."""
+    line: Document = {
+        "name": spec.name,
+        "version": spec.version,
+        "n_features": len(spec.features),
+        "n_rows": None,
+        "last_commit": None,
+        "committed_at": None,
+        "is_online": spec.online_enabled,
+        "description": spec.description,
+        "problem": None,
+    }
+    try:
+        snapshot = session.offline.snapshot(spec.location)
+    except (HopyardError, OSError) as error:
+        return line | {"problem": str(error)}
+    return line | {
+        "n_rows": snapshot.n_rows,
+        "last_commit": snapshot.commit,
+        "committed_at": show(snapshot.committed_at_us),
+    }
+
+
+def _group(session: Session, spec: FeatureGroupSpec) -> Document:
+    group = FeatureGroup(session, spec, is_stored=True)
+    newest = [_commit(commit) for commit in group.commit_details(LAST_COMMITS)]
+    return {
+        "kind": "feature_group",
+        "name": spec.name,
+        "version": spec.version,
+        "description": spec.description,
+        "location": group.location,
+        "primary_key": list(spec.primary_key),
+        "foreign_key": [{"column": key.column, "references": key.references} for key in spec.foreign_key],
+        "event_time": spec.event_time,
+        "event_time_unit": spec.event_time_unit,
+        "ttl_seconds": None if spec.ttl_us is None else spec.ttl_us / 1_000_000,
+        "tags": dict(spec.tags),
+        "features": [
+            {
+                "name": feature.name,
+                "type": feature.type,
+                "description": feature.description,
+                "default": None if feature.default is None else to_json(feature.default.to_python()),
+            }
+            for feature in spec.features
+        ],
+        "n_rows": session.offline.snapshot(spec.location).n_rows,
+        "commits": newest,
+        "online": _online(session, spec) if spec.online_enabled else None,
+    }
+
+
+def _online(session: Session, spec: FeatureGroupSpec) -> Document:
+    position = session.online.position(spec.id)
+    return {
+        "commit": position.number if isinstance(position, CommitPosition) else None,
+        "n_behind": n_behind(session, spec),
+    }
+
+
+def _view(session: Session, spec: FeatureViewSpec) -> Document:
+    plan = spec.plan
+    return {
+        "kind": "feature_view",
+        "name": spec.name,
+        "version": spec.version,
+        "description": spec.description,
+        "tags": dict(spec.tags),
+        "columns": [
+            {
+                "name": out.name,
+                "type": plan.field(out.node, out.feature).type,
+                "role": _hidden(spec).get(out.name, "feature"),
+                "group": plan.nodes[out.node].source.label,
+                "feature": out.feature,
+                "transformation": next(
+                    (t.name for t in spec.transformations if out.name in t.features), None
+                ),
+            }
+            for out in plan.outputs
+        ],
+        "labels": list(spec.labels),
+        "root": plan.root.source.label,
+        "joins": [_join(plan, node) for node in range(1, len(plan.nodes))],
+        "training_datasets": [_dataset(manifest) for manifest in list_manifests(session, spec)],
+    }
+
+
+def _hidden(spec: FeatureViewSpec) -> dict[str, str]:
+    """Return the role of each column that is no feature."""
+    return (
+        dict.fromkeys(spec.inference_helper_columns, "inference helper")
+        | dict.fromkeys(spec.training_helper_columns, "training helper")
+        | dict.fromkeys(spec.labels, "label")
+    )
+
+
+def _join(plan: Plan, node: int) -> Document:
+    join, limit = plan.join_of(node), plan.age_limit_us(node)
+    return {
+        "group": plan.nodes[node].source.label,
+        "to": plan.nodes[join.parent].source.label,
+        "keys": [{"left": key.left, "right": key.right} for key in join.keys],
+        "keys_are_inferred": join.inferred,
+        "type": join.how,
+        "rule": join.rule,
+        "prefix": join.prefix,
+        "max_age_seconds": None if limit is None else limit / 1_000_000,
+    }
+
+
+def _dataset(manifest: Manifest) -> Document:
+    return {
+        "view": manifest.view,
+        "view_version": manifest.view_version,
+        "version": manifest.version,
+        "n_rows": sum(split.n_rows for split in manifest.splits),
+        "splits": {split.name: split.n_rows for split in manifest.splits},
+        "data_format": manifest.data_format,
+        "created_at": show(manifest.created_at_us),
+        "created_by": manifest.created_by,
+        "description": manifest.description,
+    }
+
+
+def _commit(commit: Commit) -> Document:
+    return {
+        "number": commit.number,
+        "committed_at": show(commit.committed_at_us),
+        "operation": commit.operation,
+        "n_rows_in": commit.n_rows_in,
+        "n_inserted": commit.n_inserted,
+        "n_updated": commit.n_updated,
+        "n_unchanged": commit.n_unchanged,
+        "n_deleted": commit.n_deleted,
+        "n_duplicates": commit.n_duplicates,
+        "size_bytes": commit.size_bytes,
+        "actor": commit.actor,
+        "commit_id": commit.commit_id,
+    }

@@ -1,0 +1,272 @@
+"""Documents for people: tables on a terminal, the same as aligned plain text in a pipe; or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hopyard.cli.text import cell, one_line
+
+Document = dict[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+
+
+def answer(document: Document, renderer: Callable[[Document], None], *, as_json: bool) -> None:
+    """Write a document to stdout: as JSON, alone, or as `renderer` shows it."""
+    if as_json:
+        typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
+    else:
+        renderer(document)
+
+
+def project(document: Document) -> None:
+    """Show the lists of `ls`."""
+    _line(f"Project {document['project']} in {document['location']}")
+    groups = [
+        {
+            "name": group["name"],
+            "version": group["version"],
+            "features": group["n_features"],
+            "rows": group["n_rows"] if group["problem"] is None else "unreadable",
+            "commit": group["last_commit"],
+            "committed at": group["committed_at"],
+            "online": "yes" if group["is_online"] else "no",
+            "description": group["description"],
+        }
+        for group in document["feature_groups"]
+    ]
+    _table("Feature groups", _dense(groups), none="No feature groups yet.")
+    views = [
+        {
+            "name": view["name"],
+            "version": view["version"],
+            "features": view["n_features"],
+            "labels": ", ".join(view["labels"]),
+            "training datasets": view["n_training_datasets"],
+            "description": view["description"],
+        }
+        for view in document["feature_views"]
+    ]
+    _table("Feature views", _dense(views), none="No feature views yet.")
+    _datasets(document["training_datasets"])
+
+
+def group(document: Document) -> None:
+    """Show a feature group."""
+    online = document["online"]
+    _facts(
+        {
+            "Feature group": f"{document['name']} version {document['version']}",
+            "Description": document["description"],
+            "Primary key": ", ".join(document["primary_key"]) or "none",
+            "Foreign keys": ", ".join(
+                f"{key['column']} -> {key['references']}" for key in document["foreign_key"]
+            ),
+            "Event time": " in ".join(filter(None, (document["event_time"], document["event_time_unit"]))),
+            "Ttl": _duration(document["ttl_seconds"]),
+            "Tags": ", ".join(f"{name}={value}" for name, value in document["tags"].items()),
+            "Rows": str(document["n_rows"]),
+            "Online": "no"
+            if online is None
+            else f"at commit {online['commit']}, {online['n_behind']} behind",
+            "Location": document["location"],
+        }
+    )
+    _table("Features", _dense(document["features"]))
+    _commits("Last commits", document["commits"])
+
+
+def view(document: Document) -> None:
+    """Show a feature view."""
+    _facts(
+        {
+            "Feature view": f"{document['name']} version {document['version']}",
+            "Description": document["description"],
+            "Labels": ", ".join(document["labels"]) or "none",
+            "Rows from": document["root"],
+            "Tags": ", ".join(f"{name}={value}" for name, value in document["tags"].items()),
+        }
+    )
+    _table("Columns", _dense(document["columns"]))
+    joins = [
+        {
+            "group": join["group"],
+            "joined to": join["to"],
+            "on": ", ".join(
+                key["left"] if key["left"] == key["right"] else f"{key['left']} = {key['right']}"
+                for key in join["keys"]
+            )
+            + (" (inferred)" if join["keys_are_inferred"] else ""),
+            "type": join["type"],
+            "rule": join["rule"],
+            "prefix": join["prefix"],
+            "max age": _duration(join["max_age_seconds"]),
+        }
+        for join in document["joins"]
+    ]
+    _table("Joins", _dense(joins), none="No joins.")
+    _datasets(document["training_datasets"])
+
+
+def rows(document: Document) -> None:
+    """Show the rows of a table."""
+    _table("", document["rows"], names=[column["name"] for column in document["columns"]])
+
+
+def commits(document: Document) -> None:
+    """Show the commits of a group."""
+    _commits("", document["commits"])
+
+
+def vector(document: Document) -> None:
+    """Show a feature vector."""
+    _table("", [{"feature": name, "value": value} for name, value in document["features"].items()])
+    _line(f"Looked up in {document['lookup_us']:.0f} us")
+
+
+def verification(document: Document) -> None:
+    """Show what was checked and what was found."""
+    groups = [
+        {
+            "name": f"{check['name']}_{check['version']}",
+            "commits": check["n_commits"],
+            "files": check["n_files"],
+            "rows": check["n_rows"],
+            "online rows": "" if check["n_online_rows"] is None else check["n_online_rows"],
+            "findings": check["n_findings"],
+        }
+        for check in document["feature_groups"]
+    ]
+    _table("Feature groups", groups, none="No feature groups.")
+    datasets = [
+        {
+            "name": f"{check['view']}_{check['view_version']} version {check['version']}",
+            "files": check["n_files"],
+            "findings": check["n_findings"],
+        }
+        for check in document["training_datasets"]
+    ]
+    if datasets:
+        _table("Training datasets", datasets)
+    typer.echo()
+    for found in document["findings"]:
+        _line(f"{found['where']}: {found['message']}", style="red")
+        _line(f"    {found['advice']}")
+    n = len(document["findings"])
+    if document["is_fine"]:
+        _line("All fine: online rows, commits, files, registry and folders agree.", style="green")
+    else:
+        _line(f"{n} finding{'s' if n > 1 else ''}.", style="red")
+
+
+def _datasets(datasets: Rows) -> None:
+    lines = [
+        {
+            "view": f"{dataset['view']}_{dataset['view_version']}",
+            "version": dataset["version"],
+            "rows": dataset["n_rows"],
+            "splits": ", ".join(f"{name}: {n_rows}" for name, n_rows in dataset["splits"].items()),
+            "format": dataset["data_format"],
+            "created at": dataset["created_at"],
+            "description": dataset["description"],
+        }
+        for dataset in datasets
+    ]
+    _table("Training datasets", _dense(lines), none="No training datasets yet.")
+
+
+def _commits(title: str, commits: Rows) -> None:
+    lines = [
+        {
+            "number": commit["number"],
+            "committed at": commit["committed_at"],
+            "operation": commit["operation"],
+            "rows in": commit["n_rows_in"],
+            "inserted": commit["n_inserted"],
+            "updated": commit["n_updated"],
+            "unchanged": commit["n_unchanged"],
+            "deleted": commit["n_deleted"],
+            "duplicates": commit["n_duplicates"],
+            "bytes": commit["size_bytes"],
+            "actor": commit["actor"],
+        }
+        for commit in commits
+    ]
+    _table(title, _dense(lines))
+
+
+def _facts(facts: Mapping[str, str]) -> None:
+    known = {name: value for name, value in facts.items() if value}
+    width = max(map(len, known))
+    for name, value in known.items():
+        _line(f"{name:<{width}}  {value}")
+
+
+def _line(text: str, *, style: str = "") -> None:
+    indent = len(text) - len(text.lstrip())
+    text = " " * indent + one_line(text)
+    if _is_terminal():
+        _console().print(Text(text, style=style))
+    else:
+        typer.echo(text)
+
+
+def _duration(seconds: float | None) -> str:
+    return "" if seconds is None else str(timedelta(seconds=seconds))
+
+
+def _dense(rows: Rows) -> list[dict[str, Any]]:
+    """Return rows without the columns that say nothing anywhere, and with no null."""
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
+    return [{name: "" if row[name] is None else row[name] for name in names} for row in rows]
+
+
+def _table(title: str, rows: Rows, *, names: Sequence[str] = (), none: str = "") -> None:
+    """Write rows as a table, numbers to the right; without rows, the names of the columns or `none`."""
+    names = names or list(rows[0] if rows else ())
+    if none and not rows:
+        typer.echo(f"\n{none}")
+    if not names:
+        return
+    is_number = {name: _holds_numbers(rows, name) for name in names}
+    cells = [[cell(row[name]) for name in names] for row in rows]
+    heads = [one_line(name) for name in names]
+    if _is_terminal():
+        table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
+        for name, head in zip(names, heads, strict=True):
+            table.add_column(Text(head), justify="right" if is_number[name] else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*map(Text, row))
+        _console().print(table)
+        return
+    if title:
+        typer.echo(f"\n{title}")
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for line in (heads, *cells):
+        aligned = [
+            text.rjust(width) if is_number[name] else text.ljust(width)
+            for name, text, width in zip(names, line, widths, strict=True)
+        ]
+        typer.echo("  ".join(aligned).rstrip())
+
+
+def _holds_numbers(rows: Rows, name: str) -> bool:
+    values = [row[name] for row in rows if row[name] not in (None, "")]
+    return bool(values) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, highlight=False)
