@@ -190,15 +190,16 @@ class Bare:
 def setup_vectors(folder: Path, *, n_groups: int) -> Vectors:
     fs = _open(folder)
     query: Query | None = None
+    present = set(range(N_KEYS))
     for name, frame in data.groups(N_ROWS, N_KEYS, N_FEATURES, SEED, n_groups=n_groups).items():
         group = _group(fs, name, online=True)
         group.insert(frame)
         selected = group.select(frame.column_names[2:])
         query = selected if query is None else query.join(selected)
+        present &= set(frame.column("key").to_pylist())
     assert query is not None
     view = fs.create_feature_view("vectors", query)
     view.init_serving()
-    present = set(frame.column("key").to_pylist())
     return Vectors(
         view, [key for key in data.keys(N_VECTORS * 2, N_KEYS, SEED) if key in present][:N_VECTORS]
     )
@@ -265,7 +266,7 @@ def _join_cases(n_labels: int, n_groups: int) -> tuple[Case, ...]:
         return setup_join(folder, n_labels=n_labels, n_groups=n_groups)
 
     what = f"point-in-time {n_labels // 1000}k x {n_groups}"
-    memory, disk = GB + n_groups * GB // 2, n_groups * GB // 4
+    memory, disk = GB + n_groups * GB // 4, n_groups * GB // 4
     return (
         Case(f"{what}: DuckDB ASOF", setup, join_in_duckdb, memory_bytes=memory, disk_bytes=disk),
         Case(f"{what}: polars join_asof", setup, join_in_polars, memory_bytes=memory, disk_bytes=disk),
@@ -283,13 +284,13 @@ def _join_cases(n_labels: int, n_groups: int) -> tuple[Case, ...]:
 def _vector_cases(n_groups: int) -> tuple[Case, ...]:
     bare = f"vector of {n_groups}: bare LMDB get + decode"
     return (
-        Case(bare, lambda folder: setup_bare(folder, n_groups=n_groups), get_bare, memory_bytes=2 * GB),
+        Case(bare, lambda folder: setup_bare(folder, n_groups=n_groups), get_bare, memory_bytes=5 * GB // 4),
         Case(
             f"vector of {n_groups}: Hopyard",
             lambda folder: setup_vectors(folder, n_groups=n_groups),
             get_vectors,
             against=bare,
-            memory_bytes=2 * GB,
+            memory_bytes=5 * GB // 4,
         ),
     )
 
@@ -304,7 +305,7 @@ CASES = (
         insert,
         against=PARQUET,
         is_fresh=True,
-        memory_bytes=2 * GB,
+        memory_bytes=5 * GB // 4,
     ),
     Case(
         "insert 1M x 15: offline + online",
@@ -312,7 +313,7 @@ CASES = (
         insert,
         against=PARQUET,
         is_fresh=True,
-        memory_bytes=3 * GB,
+        memory_bytes=5 * GB // 4,
     ),
     Case(MERGE, setup_merge, upsert, memory_bytes=GB),
     Case(
@@ -320,14 +321,14 @@ CASES = (
         lambda folder: setup_upsert(folder, online=False),
         upsert,
         against=MERGE,
-        memory_bytes=2 * GB,
+        memory_bytes=5 * GB // 4,
     ),
     Case(
         "upsert 10k into 1M: offline + online",
         lambda folder: setup_upsert(folder, online=True),
         upsert,
         against=MERGE,
-        memory_bytes=2 * GB,
+        memory_bytes=5 * GB // 4,
     ),
     *_join_cases(100_000, 1),
     *_join_cases(300_000, 3),

@@ -281,8 +281,8 @@ class Worker:
                 self.process.stdin.write("run\n")
                 self.process.stdin.flush()
                 line = self.process.stdout.readline()
-            except BrokenPipeError:
-                line = ""
+            except BrokenPipeError:  # it failed before it was asked, and may have said why
+                line = self.process.stdout.readline()
         if not line:
             raise BenchError(f"{self.case.name}: its process ended with exit code {self.process.wait()}.")
         reply = json.loads(line)

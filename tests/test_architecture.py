@@ -52,7 +52,9 @@ def test_import_loads_few_modules() -> None:
     assert len(loaded_after("import hopyard") - loaded_after("")) <= 40
 
 
-@pytest.mark.parametrize("code", ["import hopyard.connect", "from hopyard import login", "import hopyard.cli"])
+@pytest.mark.parametrize(
+    "code", ["import hopyard.connect", "from hopyard import login", "import hopyard.cli"]
+)
 def test_login_is_the_function_whatever_was_imported_first(code: str) -> None:
     """Importing a submodule sets it as an attribute of its package, which must not hide the function."""
     loaded_after(f"{code}\nimport hopyard, types\nassert isinstance(hopyard.login, types.FunctionType)")

@@ -73,7 +73,7 @@ def assert_kept(data_format: str, folder: Path, schema: Schema, table: pa.Table)
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data())
 def test_any_rows_are_read_back_to_the_same_content(
     data_format: str, tmp_path: Path, data: st.DataObject

@@ -233,11 +233,13 @@ def joined(
             on = usable[: draw(st.integers(1, len(usable)))]
             is_plain = right.event_time is None
             is_partial = len(on) < len(right.primary_key)
-            allow_many = is_plain and is_partial and draw(st.integers(0, 4)) > 0
+            below = build(child)
+            is_free = not any(join.parent == 0 and join.how == "inner" for join in below.plan.joins)
+            allow_many = is_plain and is_partial and is_free and draw(st.integers(0, 4)) > 0
             may_raise = may_raise or (is_plain and is_partial and not allow_many)
             has_times = table.event_time is not None and not is_plain
             query = query.join(
-                build(child),
+                below,
                 on=on,
                 join_type=draw(st.sampled_from(["left", "left", "inner"])),
                 prefix=f"p{child}_",

@@ -247,7 +247,11 @@ def demo(
     *,
     folder: Annotated[Path, typer.Option(help="Where the demo's store goes.")] = Path("hopyard-demo"),
 ) -> None:
-    """Run the whole life of features on real flights: pipelines, training, serving, proof, time travel."""
+    """Run the whole life of features on real flights: pipelines, training, serving, proof, time travel.
+
+    Exit code 1: online did not equal offline, or the training dataset was not the same again.
+    """
     from hopyard.demo.run import run
 
-    run(folder)
+    if not run(folder).is_proven:
+        raise typer.Exit(1)

@@ -68,12 +68,14 @@ def one_line(text: str) -> str:
 def _to_python(column: pa.ChunkedArray) -> list[Any]:
     import pyarrow as pa
 
-    if not pa.types.is_timestamp(column.type):
-        values: list[Any] = column.to_pylist()
-        return values
-    micros = column.cast(pa.int64())
+    if pa.types.is_timestamp(column.type):
+        return [None if at is None else _instant(at) for at in column.cast(pa.int64()).to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _instant(micros: int) -> datetime | str:
     try:
-        return [None if at is None else from_micros(at) for at in micros.to_pylist()]
+        return from_micros(micros)
     except OverflowError:  # outside the years 1 to 9999, which Python does not know
-        texts: list[str | None] = micros.cast(pa.timestamp("us")).cast(pa.string()).to_pylist()
-        return [None if text is None else f"{text.replace(' ', 'T')}Z" for text in texts]
+        return f"{micros} us since 1970"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hopyard.demo.judge import Judged
 from hopyard.demo.prove import Parity
 from hopyard.demo.report import Step
 from hopyard.demo.train import Trained
@@ -17,7 +18,7 @@ class DemoResult:
     Attributes:
         folder: the store that is left behind.
         trained: the model, its AUC on the test split, that of the baseline, and the features that matter most.
-        online_auc: of the predictions that were made online, by how the flights ended.
+        judged: how good the predictions were that were made online, for flights with weather and without.
         n_served: vectors taken online.
         n_mature: flights that were in the air when the training dataset was made, and whose label came later.
         lookup_p50_us, lookup_p99_us: the time of get_feature_vector, in microseconds.
@@ -29,7 +30,7 @@ class DemoResult:
 
     folder: Path
     trained: Trained
-    online_auc: float
+    judged: tuple[Judged, ...]
     n_served: int
     n_mature: int
     lookup_p50_us: float

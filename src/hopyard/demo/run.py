@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hopyard.demo import features
 from hopyard.demo.folder import make_store
+from hopyard.demo.judge import judge
 from hopyard.demo.pipelines import (
     LABEL,
     as_known_at,
@@ -26,10 +27,10 @@ from hopyard.demo.pipelines import (
 from hopyard.demo.prove import compare
 from hopyard.demo.report import Report
 from hopyard.demo.result import DemoResult
-from hopyard.demo.serve import Served, flight_key, replay
+from hopyard.demo.serve import replay
 from hopyard.demo.source import load_raw
 from hopyard.demo.tell import tell_next, tell_parity, tell_served, tell_time_travel, tell_trained
-from hopyard.demo.train import score, train
+from hopyard.demo.train import train
 from hopyard.errors import ConfigError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
@@ -47,7 +48,9 @@ TEST_SHARE = 6
 """The last sixth of the history is for testing."""
 
 
-def run(folder: Path, *, months: int = 12, hours: int = MAX_HOURS, console: Console | None = None) -> DemoResult:
+def run(
+    folder: Path, *, months: int = 12, hours: int = MAX_HOURS, console: Console | None = None
+) -> DemoResult:
     """Run the demo, leave its store in `folder`, and return all figures.
 
     Args:
@@ -75,15 +78,17 @@ def run(folder: Path, *, months: int = 12, hours: int = MAX_HOURS, console: Cons
     view = create_view(fs, groups)
     report.say(f"{len(view.features)} features of {len(groups)} groups, to predict {LABEL}")
 
-    report.chapter("3. Training pipeline: a training dataset, a model, and what the joined features are worth")
+    report.chapter(
+        "3. Training pipeline: a training dataset, a model, and what the joined features are worth"
+    )
     dataset = _create_dataset(view, known_flights, report)
     trained = train(view, dataset, report)
     tell_trained(trained, report)
 
     report.chapter("4. Online inference: the last days of the year arrive, hour by hour")
     view.init_serving(dataset.version)
-    n_flights = len(between(frames["flights"], groups["flights"], *period))
-    with report.step("insert, look up, predict", total=n_flights) as work:
+    departing = between(frames["flights"], groups["flights"], *period)
+    with report.step("insert, look up, predict", total=len(departing)) as work:
         served = replay(view, groups, frames, trained.model, clock, period, work)
     tell_served(served, report)
 
@@ -95,13 +100,14 @@ def run(folder: Path, *, months: int = 12, hours: int = MAX_HOURS, console: Cons
     report.chapter("6. Time travel: the same training data, whatever came later")
     clock.set(period[1] + timedelta(days=1))
     n_mature = _insert_outcomes(groups["flights"], frames["flights"], known_flights, period[1], report)
+    judged = judge(trained, view.features, served, departing)
     hashes = _hashes(dataset)
     verification = _verify_and_rebuild(dataset, report)
 
     result = DemoResult(
         folder=folder,
         trained=trained,
-        online_auc=_online_auc(served, frames["flights"]),
+        judged=judged,
         n_served=len(served.vectors),
         n_mature=n_mature,
         lookup_p50_us=served.lookup_us(50),
@@ -138,8 +144,8 @@ def _create_dataset(view: FeatureView, flights: pd.DataFrame, report: Report) ->
     with report.step("create training dataset") as work:
         dataset = view.create_train_test_split(train_end=test_start, test_end=HELD_BACK)
         work.advance(sum(split.n_rows for split in dataset.manifest.splits))
-    for split in dataset.manifest.splits:
-        report.say(f"    {split.name:<5} {split.n_rows:>9,} rows, in {dataset.location}")
+    rows = ", ".join(f"{split.name} {split.n_rows:,} rows" for split in dataset.manifest.splits)
+    report.say(f"version {dataset.version}: {rows}, Parquet files and manifest in {dataset.location}")
     return dataset
 
 
@@ -169,11 +175,3 @@ def _verify_and_rebuild(dataset: TrainingDataset, report: Report) -> str:
 
 def _hashes(dataset: TrainingDataset) -> dict[str, str]:
     return {split.name: split.after.sha256 for split in dataset.manifest.splits}
-
-
-def _online_auc(served: Served, flights: pd.DataFrame) -> float:
-    """Return the AUC of what was predicted online, for the flights whose outcome is known by now."""
-    recent = flights[(flights["scheduled_departure"] >= HELD_BACK) & flights[LABEL].notna()]
-    ended = {flight_key(flight): flight[LABEL] for flight in recent.to_dict("records")}
-    pairs = [(ended[key], probability) for key, probability in served.probabilities.items() if key in ended]
-    return score([label for label, _ in pairs], [probability for _, probability in pairs])

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from hopyard.demo.pipelines import FLIGHT_FEATURES, LABEL, between
 from hopyard.demo.report import Work
-from hopyard.demo.train import predict
+from hopyard.demo.train import one_thread, predict
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
 from hopyard.testing.store import ManualClock
@@ -65,10 +65,11 @@ def replay(
         for name in ARRIVING:
             _insert(groups[name], between(frames[name], groups[name], hour, hour + HOUR), served)
         departing = between(frames["flights"], groups["flights"], hour, hour + HOUR)
-        for flight in pa.Table.from_pandas(departing, preserve_index=False).to_pylist():
-            clock.set(flight["scheduled_departure"])
-            _serve(view, flight, model, served)
-            work.advance(1)
+        with one_thread():
+            for flight in pa.Table.from_pandas(departing, preserve_index=False).to_pylist():
+                clock.set(flight["scheduled_departure"])
+                _serve(view, flight, model, served)
+                work.advance(1)
         clock.set(hour + HOUR)
         # How the flights ended is not known yet: their label is null until it is.
         _insert(groups["flights"], departing.assign(**{LABEL: None}).astype({LABEL: "boolean"}), served)

@@ -30,7 +30,7 @@ def tell_trained(trained: Trained, report: Report) -> None:
 def tell_served(served: Served, report: Report) -> None:
     """Say what was served, and how fast."""
     report.say(
-        f"{len(served.vectors):,} vectors served; meanwhile {served.n_rows_inserted:,} rows in {served.n_commits} commits"
+        f"{len(served.vectors):,} vectors served, while {served.n_rows_inserted:,} rows came in {served.n_commits} commits"
     )
     report.say(
         f"get_feature_vector: p50 {served.lookup_us(50):.0f} us, p99 {served.lookup_us(99):.0f} us "
@@ -55,7 +55,9 @@ def tell_parity(parity: Parity, n_features: int, report: Report) -> None:
 def tell_time_travel(result: DemoResult, report: Report) -> None:
     """Say whether the training dataset is what it was, with its hashes."""
     report.say(f"{result.n_mature:,} flights that were in the air when it was made have their label now")
-    report.say(f"AUC {result.online_auc:.4f} of the online predictions, by how the flights ended")
+    for part in result.judged:
+        aucs = f"AUC {part.auc:.4f}, of the baseline {part.baseline_auc:.4f}"
+        report.say(f"{part.n_flights:,} online predictions {part.what}: {aucs}")
     report.say(
         f"td.verify() says: {result.verification}", style=GOOD if result.verification == "same" else BAD
     )
@@ -76,10 +78,12 @@ def tell_next(result: DemoResult, report: Report) -> None:
         "show late_flights",
         "commits weather",
         "head carrier_delays -n 3",
-        'sql "SELECT carrier, avg(is_late::int) AS late FROM flights GROUP BY carrier ORDER BY late DESC"',
+        'sql "SELECT origin, count(*), max(scheduled_departure) FROM flights GROUP BY origin" --as-of "2013-12-30 18:00"',
         "vector late_flights origin=JFK carrier=B6 tailnum=N593JB dest=BOS --allow-missing",
         "verify",
     ):
         report.say(f"{hopyard} {command}")
-    report.say("or in Python: hopyard.login(...).get_feature_store().get_feature_view('late_flights')")
-    report.say("Its code, from top to bottom: hopyard/demo/run.py")
+    report.say(
+        "Commit times are those of the replay. By now the weather is past its time to live, so it reads null."
+    )
+    report.say("The code of all this, to be read from the top: hopyard/demo/run.py")

@@ -228,8 +228,8 @@ def store_error(folder: Path, error: Exception) -> StoreError:
     if isinstance(error, _CORRUPT):
         return CorruptStoreError(
             f"The online store {folder / _DATA_FILE} cannot be read: {error}. See what is damaged with "
-            f"`hopyard verify`. Its content can be rebuilt from the offline tables: remove {folder} and run "
-            f"`hopyard online rebuild`."
+            f"`hopyard verify`. Its content can be rebuilt from the offline tables: remove {folder} and call "
+            f"catch_up_online() on each online group."
         )
     if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)):
         return StoreError(

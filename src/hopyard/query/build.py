@@ -104,6 +104,7 @@ def join(left: Plan, right: Plan, options: JoinOptions) -> Plan:
     prefix = options.prefix or ""
     if prefix:
         check_name("prefix", prefix)
+    _check_many(right, tuple(key.right for key in keys), options)
     attached = Join(
         parent=0,
         keys=keys,
@@ -206,6 +207,19 @@ def _check_joinable(right: Plan, options: JoinOptions) -> None:
         )
     if not isinstance(right.root.source, GroupSource):
         raise JoinKeyError("A dataframe can only be the left-most side of a query.")
+
+
+def _check_many(right: Plan, keys: Sequence[str], options: JoinOptions) -> None:
+    """Refuse what the rows of a join cannot say: which of several right rows an inner join below them leaves."""
+    if not options.allow_many or set(right.root.source.primary_key) <= set(keys):
+        return
+    for index in right.children(0):
+        if right.join_of(index).how == "inner":
+            raise QueryError(
+                f"{right.root.source.label!r} is joined with allow_many=True and has an inner join to "
+                f"{right.nodes[index].source.label!r} itself, which would have to choose among its rows. "
+                f"Use a left join there, and filter the joined rows."
+            )
 
 
 def _rule(root: Source, right: Source) -> JoinRule:

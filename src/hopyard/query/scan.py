@@ -148,9 +148,11 @@ def condition(predicate: Predicate, column_of: ColumnOf, type_of: Callable[[int,
 
 
 def _any(value: exp.Expr, options: Sequence[exp.Expr]) -> exp.Expr:
-    if not options:
+    """Return whether one of several comparisons with `==` holds; those that never do are left out."""
+    literals = [option.expression for option in options if isinstance(option, exp.EQ)]
+    if not literals:
         return _constant(value, answer=False)
-    return exp.Paren(this=exp.or_(*options, copy=False))
+    return exp.In(this=value.copy(), expressions=literals)
 
 
 def _compare(feature: str, type_: FeatureType, value: exp.Expr, op: str, with_: Value) -> exp.Expr:

@@ -39,6 +39,6 @@ class CsvFormat:
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
-        parsing = pc.ParseOptions(newlines_in_values=True)
+        parsing = pc.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
         tables = [pc.read_csv(path, convert_options=options, parse_options=parsing) for path in files]
         return pa.concat_tables(tables) if tables else wanted.empty_table()
