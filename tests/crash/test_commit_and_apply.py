@@ -1,6 +1,6 @@
 """A writer is killed with SIGKILL, at named points and at random times: what was acknowledged is there, nothing torn.
 
-Each writer notes in a journal outside of the store what it begins and what was acknowledged. `HOPYARD_TEST_CRASH_KILLS`
+Each writer notes in a journal outside of the store what it begins and what was acknowledged. `HOPYARD_CRASH_KILLS`
 says how many random kills there are: 10, or more by `make crash`.
 """
 
@@ -30,7 +30,7 @@ from parity import assert_online_equals_offline, online_rows
 
 SPAWN = multiprocessing.get_context("spawn")
 START = datetime(2024, 1, 1, tzinfo=UTC)
-KILLS = int(os.environ.get("HOPYARD_TEST_CRASH_KILLS", "10"))
+KILLS = int(os.environ.get("HOPYARD_CRASH_KILLS", "10"))
 KILLS_PER_STORE = 10
 
 Row = tuple[str, datetime, float]

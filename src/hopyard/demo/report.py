@@ -57,7 +57,7 @@ class Report:
 
     @contextmanager
     def step(self, name: str, *, total: int | None = None) -> Iterator[Work]:
-        """Yield the work of a step, and print its rows and seconds at its end. `total`: how many rows; None: unknown."""
+        """Yield the work of a step, and print its rows and seconds at its end. `total`: how many it will be."""
         columns = (SpinnerColumn(), TextColumn("{task.description}"))
         counted = () if total is None else (BarColumn(), MofNCompleteColumn())
         is_hidden = not self._console.is_terminal

@@ -41,8 +41,8 @@ class Served:
     n_commits: int = 0
 
     def lookup_us(self, percentile: float) -> float:
-        """Return a percentile of the time that get_feature_vector took, in microseconds."""
-        return float(np.percentile(self.lookups_us, percentile))
+        """Return a percentile of the time that get_feature_vector took, in microseconds; NaN if nothing was served."""
+        return float("nan") if not self.lookups_us else float(np.percentile(self.lookups_us, percentile))
 
 
 def replay(

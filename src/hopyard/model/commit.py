@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from hopyard.model.codec import Frozen
-from hopyard.time import from_micros
+from hopyard.time import from_micros, show
 
 COMMIT_FORMAT = 1
 
@@ -38,6 +38,17 @@ class Commit(Frozen, frozen=True, kw_only=True):
     def committed_at(self) -> datetime:
         """The commit time as an aware datetime in UTC."""
         return from_micros(self.committed_at_us)
+
+    def __str__(self) -> str:
+        counts = {
+            "inserted": self.n_inserted,
+            "updated": self.n_updated,
+            "unchanged": self.n_unchanged,
+            "deleted": self.n_deleted,
+            "duplicates dropped": self.n_duplicates,
+        }
+        shown = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no rows changed"
+        return f"commit {self.number}, {self.operation} at {show(self.committed_at_us)}: {shown}"
 
 
 class DataFile(Frozen, frozen=True, kw_only=True):
