@@ -1,6 +1,7 @@
 # make demo    the main job on real data, in ./hopyard-demo
 # make test    the tests; make test ARGS='tests/unit -k schema' selects
 # make check   format, lint, types, import layers, docs build
+# make crash   a thousand writers killed at random times; make crash KILLS=100
 # make bench   every workload; make bench WORKLOAD=<name> RUNS=10
 # make docs    the documentation, in ./site
 # make clean   removes all that these targets made, the virtual environment too
@@ -13,6 +14,7 @@ SHELL := bash
 PYTHON ?= python3
 ARGS ?=
 RUNS ?= 5
+KILLS ?= 1000
 WORKERS ?= 2
 WORKLOAD ?= $(filter-out __init__ harness data report,$(basename $(notdir $(wildcard bench/*.py))))
 
@@ -25,7 +27,7 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check bench docs constraints clean
+.PHONY: help demo test check crash bench docs constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -49,6 +51,9 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+crash: $(DEV)
+	HOPYARD_CRASH_KILLS=$(KILLS) $(BIN)/python -m pytest -n $(WORKERS) tests/crash $(ARGS)
 
 bench: $(DEV)
 	@for workload in $(WORKLOAD); do $(BIN)/python -m bench.$$workload --runs $(RUNS) $(ARGS); done

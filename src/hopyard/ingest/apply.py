@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
@@ -23,6 +24,8 @@ from hopyard.online.codec import encode_keys, encode_rows
 from hopyard.ports import EncodedRows, Statement
 from hopyard.query.scan import column, event_micros, read_files
 from hopyard.session import Session
+
+_ROW = "__row"
 
 
 def apply_rows(
@@ -41,7 +44,8 @@ def apply_rows(
         if session.online.position(spec.id) != CommitPosition(number=previous):
             rebuild(session, spec)
             return
-        session.online.write(table, _newest(encode(spec, rows)), CommitPosition(number=commit.number))
+        newest = encode(spec, _newest(spec, rows))  # to encode costs more than to choose
+        session.online.write(table, newest, CommitPosition(number=commit.number))
     except (QueryError, StoreError, OSError) as error:
         raise _behind(session, spec, commit.number, error) from error
 
@@ -148,14 +152,11 @@ def _batches(session: Session, spec: FeatureGroupSpec, snapshot: Snapshot) -> It
         yield encode(spec, pa.Table.from_batches([batch]))
 
 
-def _newest(encoded: EncodedRows) -> EncodedRows:
-    """Return the last row per key: rows come sorted by event time."""
-    order = pa.table({"key": encoded.keys, "at": pa.array(range(len(encoded.keys)), pa.int64())})
-    last = order.group_by("key").aggregate([("at", "max")]).column("at_max")
-    if len(last) == len(encoded.keys):
-        return encoded
-    last = last.combine_chunks()
-    return EncodedRows(keys=encoded.keys.take(last), rows=encoded.rows.take(last))
+def _newest(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Table:
+    """Return the last row per primary key: rows come sorted by event time."""
+    keys = rows.select(list(spec.primary_key)).append_column(_ROW, pa.array(np.arange(rows.num_rows)))
+    last = keys.group_by(list(spec.primary_key)).aggregate([(_ROW, "max")]).column(f"{_ROW}_max")
+    return rows if len(last) == rows.num_rows else rows.take(last)
 
 
 def _behind(session: Session, spec: FeatureGroupSpec, commit: int, cause: Exception) -> OnlineBehindError:
