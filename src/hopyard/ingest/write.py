@@ -6,7 +6,7 @@ A group has one writer at a time, by its lock; the table's own conflict detectio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from hopyard.compute.row_hash import row_hashes
-from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, OnlineBehindError, StoreError
+from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError
 from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import KIND, change_group, create_group, load_group
@@ -183,12 +183,11 @@ def catch_up_online(session: Session, spec: FeatureGroupSpec) -> int:
 def _commit(
     session: Session, spec: FeatureGroupSpec, decide: Callable[[Snapshot], tuple[Change, Commit]]
 ) -> Commit:
-    """Write what `decide` makes of the latest snapshot; decide anew when somebody else was faster."""
+    """Write what `decide` makes of the latest snapshot; decide anew when somebody else was faster.
+
+    The apply after the commit also makes up for commits that the online table lacks.
+    """
     for _ in range(MAX_TRIES):
-        if spec.online_enabled:
-            # A commit never waits for the online store: the apply after it tries again, and reports what is lacking.
-            with suppress(OnlineBehindError):
-                catch_up(session, spec)
         base = session.offline.snapshot(spec.location)
         change, draft = decide(base)
         session.failpoint("before_offline_commit")

@@ -17,7 +17,6 @@ import msgspec
 import pyarrow as pa
 
 from hopyard.errors import (
-    AlreadyExistsError,
     CorruptStoreError,
     NotFoundError,
     QueryError,
@@ -46,6 +45,7 @@ from hopyard.session import Session
 
 KIND: RecordKind = "training_dataset"
 MANIFEST_FILE = "manifest.json"
+_DELETED = ".deleted-"
 LIBRARIES = ("hopyard", "numpy", "pyarrow", "duckdb", "deltalake")
 
 
@@ -186,7 +186,6 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
 
     Raises:
         TrainingDatasetError: the content is not the same; nothing was written.
-        AlreadyExistsError: another dataset has this version by now.
     """
     data = _recompute(session, manifest)
     different = _differences(manifest, contents(data))
@@ -200,11 +199,6 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
             again = msgspec.structs.replace(manifest, splits=splits)
             name = dataset_name(manifest.view, manifest.view_version)
             stored = session.registry.find(manifest.project, KIND, name, manifest.version)
-            if stored is not None and load_manifest(stored).created_at_us != manifest.created_at_us:
-                raise AlreadyExistsError(
-                    f"Training dataset {name!r} version {manifest.version} is another one by now, made at "
-                    f"{load_manifest(stored).created_at_us} us. Make a new version instead."
-                )
             _publish(session, again, folder)
             record = _record(session, again)
             if stored is not None:
@@ -216,10 +210,13 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
 
 
 def delete_dataset(session: Session, manifest: Manifest) -> None:
-    """Remove a dataset: its registry row, then its files. Raises NotFoundError."""
+    """Remove a dataset: its registry row, then its files. Its version is not given again. Raises NotFoundError."""
     name = dataset_name(manifest.view, manifest.view_version)
-    session.registry.delete(session.registry.get(manifest.project, KIND, name, manifest.version))
-    shutil.rmtree(dataset_folder(session, manifest), ignore_errors=True)
+    record = session.registry.get(manifest.project, KIND, name, manifest.version)
+    folder = dataset_folder(session, manifest)
+    folder.with_name(f"{_DELETED}{manifest.version}").touch()
+    session.registry.delete(record)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def contents(data: TrainingData) -> tuple[SplitContent, ...]:
@@ -366,8 +363,9 @@ def _next_version(session: Session, manifest: Manifest) -> int:
     name = dataset_name(manifest.view, manifest.view_version)
     latest = session.registry.find(manifest.project, KIND, name)
     home = session.training_folder / name
-    folders = [int(path.name) for path in home.iterdir() if path.name.isdigit()]
-    return max([latest.version if latest else 0, *folders]) + 1
+    names = (path.name.removeprefix(_DELETED) for path in home.iterdir())
+    taken = [int(name) for name in names if name.isdecimal()]
+    return max([latest.version if latest else 0, *taken]) + 1
 
 
 def _groups(plan: Plan, committed_at_us: dict[str, int]) -> tuple[GroupCommit, ...]:
