@@ -16,7 +16,7 @@ ARGS ?=
 RUNS ?= 5
 KILLS ?= 1000
 WORKERS ?= 2
-WORKLOAD ?= $(filter-out __init__ harness data report,$(basename $(notdir $(wildcard bench/*.py))))
+WORKLOAD ?= $(filter-out __init__ harness data machine report worker,$(basename $(notdir $(wildcard bench/*.py))))
 
 # Material for MkDocs greets every build with an announcement otherwise.
 export NO_MKDOCS_2_WARNING := 1
