@@ -23,7 +23,7 @@ from hopyard.model.plan import Column, Plan
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.queries import Query
 from hopyard.query.build import as_of, filter_rows, group_source, scan, select, select_except
-from hopyard.query.feature import Condition, Feature
+from hopyard.query.feature import Condition, Feature, predicate_of
 from hopyard.retrieve.read import query_frame
 from hopyard.retrieve.usage import check_unused
 from hopyard.session import Session
@@ -209,7 +209,7 @@ class FeatureGroup:
 
     def filter(self, condition: Condition) -> Query:
         """Return a query of the rows that match; joined to another query, they are chosen before the join."""
-        return Query(self._session, filter_rows(self._plan(), condition.predicate))
+        return Query(self._session, filter_rows(self._plan(), predicate_of(condition)))
 
     def as_of(self, when: Instant | int | None) -> Query:
         """Return a query of the group as committed at an instant, or at a commit number; None: the latest."""
@@ -269,7 +269,10 @@ class FeatureGroup:
         try:
             return self._feature(name)
         except NotFoundError as error:
-            raise AttributeError(str(error)) from None
+            raise AttributeError(
+                f"A feature group has no attribute {name!r}. {error} "
+                f"select_all() gives a query (to join, to make a view), read() a dataframe."
+            ) from None
 
     def __repr__(self) -> str:
         version = self.version if self.version is not None else "not stored"

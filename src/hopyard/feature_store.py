@@ -11,7 +11,7 @@ from hopyard.feature_view import FeatureView
 from hopyard.ingest.draft import draft_group
 from hopyard.ingest.find import get_group, get_or_draft_group, list_groups
 from hopyard.model.specs import EventTimeUnit, TransformationSpec
-from hopyard.queries import Query
+from hopyard.queries import Query, plan_of
 from hopyard.query.sql import sql
 from hopyard.retrieve.convert import to_dataframe
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
@@ -153,7 +153,7 @@ class FeatureStore:
         spec = draft_view(
             self._session,
             name,
-            query.plan,
+            plan_of(query),
             version,
             description=description,
             labels=labels,
@@ -185,7 +185,7 @@ class FeatureStore:
         spec = draft_view(
             self._session,
             name,
-            query.plan,
+            plan_of(query),
             version,
             description=description,
             labels=labels,

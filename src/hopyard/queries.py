@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from hopyard.errors import QueryError
 from hopyard.model.plan import Column, JoinType, Plan
 from hopyard.model.schema import Schema
 from hopyard.query.build import JoinOptions, as_of, filter_rows, find_output, join
-from hopyard.query.feature import Condition, Feature
+from hopyard.query.feature import Condition, Feature, predicate_of
 from hopyard.retrieve.read import query_frame, to_sql
 from hopyard.session import Session
 from hopyard.time import Instant
@@ -81,7 +82,7 @@ class Query:
             allow_many=allow_many,
             include_event_time=include_event_time,
         )
-        return Query(self._session, join(self._plan, other._plan, options))
+        return Query(self._session, join(self._plan, plan_of(other), options))
 
     def filter(self, condition: Condition) -> Query:
         """Return the query with only the rows that match.
@@ -92,7 +93,7 @@ class Query:
         Raises:
             NotFoundError, AmbiguousFeatureError, QueryError: a feature or value that cannot be compared.
         """
-        return Query(self._session, filter_rows(self._plan, condition.predicate))
+        return Query(self._session, filter_rows(self._plan, predicate_of(condition)))
 
     def as_of(self, when: Instant | int | None) -> Query:
         """Return the query reading every group as it was committed at an instant.
@@ -137,3 +138,12 @@ class Query:
     def __repr__(self) -> str:
         groups = " + ".join(node.source.label for node in self._plan.nodes)
         return f"Query({groups}: {', '.join(self.features)})"
+
+
+def plan_of(query: object) -> Plan:
+    """Return the plan of a query. Raises QueryError for anything else."""
+    if isinstance(query, Query):
+        return query.plan
+    raise QueryError(
+        f"This takes a query, and was given {query!r}. Of a feature group, give group.select_all()."
+    )

@@ -275,6 +275,10 @@ def _kind(name: str) -> _Kind:
 
 
 def _spec(name: str, feature: str) -> TransformationSpec:
+    if not isinstance(feature, str):
+        raise TrainingDatasetError(
+            f"{name}({feature!r}) takes the name of one feature. Write one {name}(...) for each."
+        )
     return TransformationSpec(name=name, features=(feature,), source_hash=source_hash(name))
 
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.layout import online_table
-from hopyard.errors import OnlineBehindError, QueryError, StoreError
+from hopyard.errors import OnlineBehindError, StoreError
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Snapshot
 from hopyard.model.position import CommitPosition
@@ -46,7 +46,7 @@ def apply_rows(
             return
         newest = encode(spec, _newest(spec, rows))  # to encode costs more than to choose
         session.online.write(table, newest, CommitPosition(number=commit.number))
-    except (QueryError, StoreError, OSError) as error:
+    except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
 
 
@@ -74,7 +74,7 @@ def apply_removal(
             is_final=True,
         )
         session.online.write(table, final, CommitPosition(number=commit.number))
-    except (QueryError, StoreError, OSError) as error:
+    except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
 
 
@@ -83,12 +83,12 @@ def catch_up(session: Session, spec: FeatureGroupSpec) -> int:
 
     The caller holds the group's lock. Raises OnlineBehindError.
     """
+    last = session.offline.commits(spec.location)[-1].number
     try:
         behind = n_behind(session, spec)
         if behind:
             rebuild(session, spec)
-    except (QueryError, StoreError, OSError) as error:
-        last = session.offline.commits(spec.location)[-1].number
+    except Exception as error:
         raise _behind(session, spec, last, error) from error
     return behind
 

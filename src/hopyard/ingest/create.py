@@ -31,6 +31,7 @@ def create_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
         SchemaMismatchError: keys, event time or types that cannot be.
     """
     check_group(spec)
+    to_json(spec)  # refuses what could not be read back, before anything is made
     with session.locks.hold(
         f"create.{spec.project}.{spec.name}", timeout_seconds=session.config.lock_timeout_seconds
     ):
@@ -45,16 +46,19 @@ def create_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
             location=f"projects/{spec.project}/groups/{spec.name}_{version}-{id_}",
         )
         draft = Commit(number=0, committed_at_us=session.clock(), operation="create", actor=session.actor)
-        session.offline.create(stored, draft)
-        if stored.online_enabled:
-            session.online.ensure(online_table(stored))
-            rebuild(session, stored)
-        session.failpoint("group_before_register")
         try:
+            session.offline.create(stored, draft)
+            if stored.online_enabled:
+                session.online.ensure(online_table(stored))
+                rebuild(session, stored)
+            session.failpoint("group_before_register")
             session.registry.put(_record(session, stored), expected_revision=0)
-        except ConflictError as error:
+        except BaseException as error:
+            session.online.drop(stored.id)
             session.offline.drop(stored.location)
-            raise already_exists(spec.name, version) from error
+            if isinstance(error, ConflictError):
+                raise already_exists(spec.name, version) from error
+            raise
         return stored
 
 
@@ -81,10 +85,11 @@ def change_group(
 
 def delete_group(session: Session, spec: FeatureGroupSpec) -> None:
     """Remove a group with all its rows and history, online and offline. Raises NotFoundError."""
-    stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
-    session.registry.delete(stored)
-    session.online.drop(spec.id)
-    session.offline.drop(spec.location)
+    with session.locks.hold(f"group.{spec.id}", timeout_seconds=session.config.lock_timeout_seconds):
+        stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
+        session.registry.delete(stored)
+        session.online.drop(spec.id)
+        session.offline.drop(spec.location)
 
 
 def load_group(record: Record) -> FeatureGroupSpec:

@@ -41,6 +41,9 @@ def draft_group(
     """
     check_name("feature group", name)
     check_version(version)
+    if ttl is not None and not isinstance(ttl, timedelta):
+        raise ConfigError(f"ttl={ttl!r} must be a datetime.timedelta, such as timedelta(days=30).")
+    _check_types(features or {})
     if version is not None and session.registry.find(session.project, KIND, name, version) is not None:
         raise already_exists(name, version)
     return FeatureGroupSpec(
@@ -124,6 +127,7 @@ def append_spec(
         AlreadyExistsError: the group has one of them.
         InvalidNameError, SchemaMismatchError: a name, type or default that cannot be.
     """
+    _check_types(features)
     if not features:
         raise SchemaMismatchError("append_features() was given no features: give {'name': 'type', ...}.")
     known = [feature.name for feature in spec.features]
@@ -141,6 +145,14 @@ def append_spec(
         parsed = str(parse_type(type_))
         added.append(FeatureSpec(name=name, type=parsed, default=_default(name, parsed, defaults.get(name))))
     return tuple(added)
+
+
+def _check_types(features: object) -> None:
+    if isinstance(features, Mapping) and all(isinstance(type_, str) for type_ in features.values()):
+        return
+    raise ConfigError(
+        f"features={features!r} must map names to feature types, such as {{'city': 'string', 'rain': 'double'}}."
+    )
 
 
 def _default(name: str, type_: str, value: object) -> Value | None:

@@ -80,12 +80,19 @@ def insert_first(
     spec = create_group(session, described)
     on_stored(spec)
     with _hold(session, spec):
-        return _insert(session, spec, checked, options)
+        current = _current(session, spec)
+        if (
+            current.features != spec.features
+        ):  # appended by another process in between: the rows must have them
+            checked = _check(session, current, table, options)
+        return _insert(session, current, checked, options)
 
 
 def _check_options(options: InsertOptions) -> None:
     if options.operation not in ("upsert", "insert"):
         raise ConfigError(f"operation={options.operation!r} is unknown: use 'upsert' or 'insert'.")
+    if options.commit_id is not None and (not isinstance(options.commit_id, str) or not options.commit_id):
+        raise ConfigError(f"commit_id={options.commit_id!r} must be text, such as str(uuid.uuid4()).")
     if options.duplicates not in ("last", "error"):
         raise ConfigError(f"duplicates={options.duplicates!r} is unknown: use 'last' or 'error'.")
 
@@ -190,6 +197,7 @@ def _commit(
     for _ in range(MAX_TRIES):
         base = session.offline.snapshot(spec.location)
         change, draft = decide(base)
+        draft = msgspec.structs.replace(draft, committed_at_us=session.clock())
         session.failpoint("before_offline_commit")
         try:
             commit = session.offline.write(spec.location, base, change, draft)

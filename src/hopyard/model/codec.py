@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hopyard.errors import CorruptStoreError, FormatVersionError
+from hopyard.errors import ConfigError, CorruptStoreError, FormatVersionError
 
 T = TypeVar("T")
 
@@ -20,8 +20,20 @@ class _Head(msgspec.Struct):
 
 
 def to_json(value: object) -> bytes:
-    """Return `value` as compact JSON, its keys in the order of the definition: equal data, equal bytes."""
-    return msgspec.json.encode(value)
+    """Return `value` as compact JSON, its keys in the order of the definition: equal data, equal bytes.
+
+    Raises:
+        ConfigError: it holds a value of a wrong type, so that it could never be read back. Arguments end up here.
+    """
+    try:
+        text = msgspec.json.encode(value)
+        msgspec.json.decode(text, type=type(value))
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"An argument has a wrong type and cannot be stored: {error}. Nothing was stored. Give plain Python values "
+            f"of the documented types."
+        ) from error
+    return text
 
 
 def from_json(type_: type[T], text: bytes | str, *, known: int, what: str) -> T:

@@ -7,6 +7,7 @@ properties) is maintenance and is no commit. History is kept for ever: nothing h
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 from bisect import bisect_right
@@ -21,8 +22,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from hopyard.errors import ConflictError, CorruptStoreError, StoreError, TimeTravelError
-from hopyard.model.arrow import to_arrow, to_arrow_schema
+from hopyard.errors import ConflictError, CorruptStoreError, SchemaMismatchError, StoreError, TimeTravelError
+from hopyard.model.arrow import from_arrow, to_arrow, to_arrow_schema
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.commit import COMMIT_FORMAT, Commit, DataFile, Snapshot
 from hopyard.model.specs import GROUP_FORMAT, FeatureGroupSpec
@@ -79,6 +80,10 @@ class DeltaOfflineStore:
             raise_if_key_not_exists=False,
         )
         _fsync(path, [])
+        for folder in path.parents:
+            _fsync_path(folder)
+            if folder == self._root:
+                break
         return stored
 
     def spec(self, location: str) -> FeatureGroupSpec:
@@ -118,9 +123,12 @@ class DeltaOfflineStore:
                 raise ConflictError(
                     f"Somebody else wrote to {location!r} at the same moment ({error})."
                 ) from error
-            except DeltaError as error:
+            except Exception as error:  # delta-rs raises bare exceptions, too
                 self._forget(location)
-                raise StoreError(f"Writing to {location!r} failed: {error}") from error
+                raise StoreError(
+                    f"Writing to {location!r} failed, and nothing of it is visible: {error}. "
+                    f"Is the disk full? Otherwise look with `hopyard verify`."
+                ) from error
             return self._finish(location, opened, draft, before)
 
     def alter(self, location: str, spec: FeatureGroupSpec, commit: Commit | None) -> Commit | None:
@@ -128,7 +136,14 @@ class DeltaOfflineStore:
         with opened.lock:
             table, version = opened.table, opened.table.version()
             draft = self._draft(opened, version, commit) if commit else None
-            known = set(_columns(table))
+            known = _types(table)
+            for feature in spec.features:
+                if known.get(feature.name, _unsized(feature.type)) != _unsized(feature.type):
+                    raise SchemaMismatchError(
+                        f"{feature.name!r} is in the table already, as {known[feature.name]} and not as "
+                        f"{feature.type}: an earlier append_features() added it and was interrupted. "
+                        f"Repeat it with that type."
+                    )
             added = [
                 Field.from_arrow(pa.field(feature.name, to_arrow(feature.field.feature_type)))
                 for feature in spec.features
@@ -330,6 +345,16 @@ def _properties(commit: Commit | None, *, version: int) -> CommitProperties:
     )
 
 
+def _types(table: DeltaTable) -> dict[str, str]:
+    """Return the feature types of the table's columns; Delta does not keep the fixed size of an array."""
+    schema = pa.schema(table.schema().to_arrow())
+    return {field.name: str(from_arrow(field.type, column=field.name)) for field in schema}
+
+
+def _unsized(type_: str) -> str:
+    return re.sub(r"\[\d+\]", "", type_)
+
+
 def _columns(table: DeltaTable) -> tuple[str, ...]:
     return tuple(field.name for field in table.schema().fields)
 
@@ -351,8 +376,12 @@ def _fsync(table: Path, files: Sequence[Path]) -> None:
     log = table / "_delta_log"
     newest = max(log.glob("*.json"))
     for path in (*files, newest, log, table):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _fsync_path(path)
+
+
+def _fsync_path(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -74,6 +74,7 @@ def scan(source: Source) -> Plan:
 
 def select(plan: Plan, names: Sequence[str]) -> Plan:
     """Return the plan with only these features of its single group, in this order. Raises NotFoundError."""
+    names = (names,) if isinstance(names, str) else tuple(names)
     source = plan.root.source
     known = [field.name for field in source.fields]
     for name in names:
@@ -88,6 +89,7 @@ def select(plan: Plan, names: Sequence[str]) -> Plan:
 
 def select_except(plan: Plan, names: Sequence[str]) -> Plan:
     """Return the plan without these features of its single group. Raises NotFoundError."""
+    names = (names,) if isinstance(names, str) else tuple(names)
     select(plan, names)
     return msgspec.structs.replace(
         plan, outputs=tuple(out for out in plan.outputs if out.feature not in names)
@@ -115,6 +117,12 @@ def join(left: Plan, right: Plan, options: JoinOptions) -> Plan:
         allow_many=options.allow_many,
         inferred=inferred,
     )
+    for inner in right.joins:
+        if inner.max_age_us is not None and root.event_time is None:
+            raise QueryError(
+                f"A join inside the right side has max_age=, which compares with the event time of the left-most "
+                f"group, and {root.label!r} has none."
+            )
     offset = len(left.nodes)
     below = tuple(
         msgspec.structs.replace(
@@ -159,7 +167,7 @@ def filter_rows(plan: Plan, predicate: Predicate) -> Plan:
         QueryError: a value that can never equal the feature's type.
     """
     resolved = _map_columns(predicate, lambda column: _resolve(plan, column))
-    _map_values(plan, resolved)
+    _check_values(plan, resolved)
     if plan.joins:
         combined = resolved if plan.filter is None else And(left=plan.filter, right=resolved)
         return msgspec.structs.replace(plan, filter=combined)
@@ -231,6 +239,10 @@ def _rule(root: Source, right: Source) -> JoinRule:
 def _max_age(options: JoinOptions, root: Source, right: Source) -> int | None:
     if options.max_age is None:
         return None
+    if not isinstance(options.max_age, timedelta):
+        raise QueryError(
+            f"max_age={options.max_age!r} must be a datetime.timedelta, such as timedelta(days=3)."
+        )
     for source in (root, right):
         if source.event_time is None:
             raise QueryError(f"max_age= compares event times, and {source.label!r} has none.")
@@ -279,13 +291,13 @@ def _map_columns(predicate: Predicate, change: Callable[[Column], Column]) -> Pr
     return msgspec.structs.replace(predicate, column=change(predicate.column))
 
 
-def _map_values(plan: Plan, predicate: Predicate) -> None:
+def _check_values(plan: Plan, predicate: Predicate) -> None:
     """Raise QueryError if a value can never equal its feature."""
     if isinstance(predicate, (And, Or)):
-        _map_values(plan, predicate.left)
-        _map_values(plan, predicate.right)
+        _check_values(plan, predicate.left)
+        _check_values(plan, predicate.right)
     elif isinstance(predicate, Not):
-        _map_values(plan, predicate.operand)
+        _check_values(plan, predicate.operand)
     elif not isinstance(predicate, IsNull):
         column = predicate.column
         type_ = parse_type(plan.field(column.node, column.feature).type)

@@ -104,6 +104,14 @@ class Feature:
         """Match rows with `low <= value <= high`."""
         return (self >= low) & (self <= high)
 
+    def _refuse(self, _: object = None) -> Condition:
+        raise QueryError(
+            f"&, | and ~ combine conditions, and the feature {self.name!r} alone is none. "
+            f"Put each comparison in brackets: (fg['a'] > 1) & (fg['b'] < 2)."
+        )
+
+    __and__ = __or__ = __rand__ = __ror__ = __invert__ = _refuse
+
     def __repr__(self) -> str:
         place = self._column.group or f"node {self._column.node}"
         return f"Feature({place}.{self.name}: {self.type})"
@@ -117,6 +125,16 @@ class Feature:
         if value is None:
             raise QueryError(f"{self.name!r} {op} None matches nothing: write is_null() or ~is_null().")
         return Condition(Compare(column=self._column, op=op, value=literal(value)))
+
+
+def predicate_of(condition: object) -> Predicate:
+    """Return what a filter was given. Raises QueryError unless it is a condition."""
+    if isinstance(condition, Condition):
+        return condition.predicate
+    raise QueryError(
+        f"filter() takes a condition such as fg['minutes'] > 10, and was given {condition!r}. (A feature that is "
+        f"called like an attribute, such as 'name', is reached in brackets only: fg['name'] == 'x'.)"
+    )
 
 
 def _predicate(other: object, operator: str) -> Predicate:

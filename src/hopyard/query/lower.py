@@ -75,7 +75,7 @@ class _Lowering:
         if conditions:
             tree = tree.where(exp.and_(*conditions, copy=False), copy=False)
         orders = [
-            exp.Ordered(this=column(f"n{node}.{feature}"), nulls_first=False) for node, feature in order_by
+            exp.Ordered(this=self.final(node, feature), nulls_first=False) for node, feature in order_by
         ]
         if isinstance(plan.root.source, FrameSource):
             orders.insert(0, exp.Ordered(this=column(f"n0.{ROW}"), nulls_first=False))
@@ -276,6 +276,13 @@ def _columns(predicate: Predicate) -> list[tuple[int, str]]:
 
 
 def identity_order(plan: Plan) -> tuple[tuple[int, str], ...]:
-    """Return the root's row identity as a sort order; empty for a keyless root (see `retrieve.training`)."""
+    """Return the root's row identity as a sort order; empty for a keyless root (see `retrieve.training`).
+
+    Where a join may multiply rows, the open part of the right key follows.
+    """
     source = plan.root.source
-    return tuple((0, feature) for feature in row_identity(source.primary_key, source.event_time))
+    order = [(0, feature) for feature in row_identity(source.primary_key, source.event_time)]
+    for index, join in enumerate(plan.joins, start=1):
+        if join.allow_many and order:
+            order += [(index, feature) for feature in plan.remaining_key(index)]
+    return tuple(order)

@@ -113,7 +113,7 @@ def create_dataset(
         libraries=libraries(),
         notes=data.notes,
     )
-    folder, splits = _write(session, draft, data)
+    folder, splits = _write(session, draft, data, draft.splits)
     try:
         with _hold(session, draft):
             version = _next_version(session, draft)
@@ -134,9 +134,9 @@ def get_manifest(session: Session, view: FeatureViewSpec, version: int | None) -
         record = session.registry.find(view.project, KIND, name, version)
     if record is None:
         known = [str(other.version) for other in session.registry.list(view.project, KIND, name)]
-        raise NotFoundError(
-            f"training dataset of feature view {view.label!r}", str(version or "latest"), known
-        )
+        hint = "" if known else " (create_training_data() or create_train_test_split() makes one)"
+        kind = f"training dataset of feature view {view.label!r}{hint}"
+        raise NotFoundError(kind, str(version or "latest"), known)
     return load_manifest(record)
 
 
@@ -176,7 +176,7 @@ def verify(session: Session, manifest: Manifest) -> Verification:
     try:
         data = _recompute(session, manifest)
     except (QueryError, StoreError, TimeTravelError, NotFoundError) as error:
-        return Verification("cannot tell", (*broken, str(error)))
+        return Verification("different" if broken else "cannot tell", (*broken, str(error)))
     different = _differences(manifest, contents(data))
     return Verification("different" if broken or different else "same", (*broken, *different))
 
@@ -188,12 +188,13 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
         TrainingDatasetError: the content is not the same; nothing was written.
     """
     data = _recompute(session, manifest)
-    different = _differences(manifest, contents(data))
+    found = contents(data)
+    different = _differences(manifest, found)
     if different:
         raise TrainingDatasetError(
             f"The dataset cannot be rebuilt to the same content: {'; '.join(different)}."
         )
-    folder, splits = _write(session, manifest, data)
+    folder, splits = _write(session, manifest, data, found)
     try:
         with _hold(session, manifest):
             again = msgspec.structs.replace(manifest, splits=splits)
@@ -214,9 +215,11 @@ def delete_dataset(session: Session, manifest: Manifest) -> None:
     name = dataset_name(manifest.view, manifest.view_version)
     record = session.registry.get(manifest.project, KIND, name, manifest.version)
     folder = dataset_folder(session, manifest)
-    folder.with_name(f"{_DELETED}{manifest.version}").touch()
-    session.registry.delete(record)
-    shutil.rmtree(folder, ignore_errors=True)
+    with _hold(session, manifest):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.with_name(f"{_DELETED}{manifest.version}").touch()
+        session.registry.delete(record)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def contents(data: TrainingData) -> tuple[SplitContent, ...]:
@@ -251,6 +254,13 @@ def libraries() -> dict[str, str]:
 
 def _recompute(session: Session, manifest: Manifest) -> TrainingData:
     view = load_view(session.registry.get(manifest.project, VIEW_KIND, manifest.view, manifest.view_version))
+    outputs = [(out.name, out.node, out.feature) for out in view.plan.outputs]
+    if (outputs, view.labels, view.transformations) != (
+        [(out.name, out.node, out.feature) for out in manifest.plan.outputs],
+        manifest.labels,
+        manifest.transformations,
+    ):
+        raise QueryError(f"feature view {view.label!r} was deleted and made again with other features since")
     return compute(
         session,
         view,
@@ -308,14 +318,16 @@ def _broken_manifest(path: Path, manifest: Manifest) -> list[str]:
     return [] if stored == manifest else [f"the file {path} was changed"]
 
 
-def _write(session: Session, manifest: Manifest, data: TrainingData) -> tuple[Path, tuple[SplitContent, ...]]:
+def _write(
+    session: Session, manifest: Manifest, data: TrainingData, found: Sequence[SplitContent]
+) -> tuple[Path, tuple[SplitContent, ...]]:
     """Write all splits into a new hidden folder beside the datasets; return it and the splits with their files."""
     home = session.training_folder / dataset_name(manifest.view, manifest.view_version)
     folder = home / f".writing-{secrets.token_hex(4)}"
     format_ = get_format(manifest.data_format)
     splits = []
     try:
-        for split, content in zip(data.splits, contents(data), strict=True):
+        for split, content in zip(data.splits, found, strict=True):
             (folder / split.name).mkdir(parents=True)
             paths = format_.write(split.after, folder / split.name)
             files = tuple(
@@ -342,7 +354,10 @@ def _publish(session: Session, manifest: Manifest, written: Path) -> None:
     if target.exists():
         target.rename(old)
     written.rename(target)
-    _fsync(target.parent)
+    for folder in target.parents:
+        _fsync(folder)
+        if folder == session.root:
+            break
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -144,7 +144,8 @@ def query_frame(
 ) -> Any:
     """Return the rows of a plan as a dataframe; see `Query.read`."""
     check_dataframe_type(dataframe_type)
-    places = [find_output(plan, name) for name in order_by]
+    names = (order_by,) if isinstance(order_by, str) else order_by
+    places = [find_output(plan, name) for name in names]
     orders = tuple((out.node, out.feature) for out in places)
     if limit is not None and limit < 0:
         raise QueryError(f"limit={limit} is negative.")

@@ -36,11 +36,12 @@ def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[Fitte
         reads[out.node].add(out.feature)
     for join in plan.joins:
         reads[join.parent].update(key.left for key in join.keys)
-    nodes = tuple(_node(session, plan, index, reads[index]) for index in range(1, len(plan.nodes)))
+    names = _key_names(plan)
+    nodes = tuple(_node(session, plan, index, reads[index], names) for index in range(1, len(plan.nodes)))
     source = plan.root.source
     root = None
     if isinstance(source, GroupSource) and source.online_enabled:
-        root = _node(session, plan, 0, reads[0])
+        root = _node(session, plan, 0, reads[0], names)
     return ServingPlan(
         view=view.label,
         outputs=tuple(
@@ -77,10 +78,34 @@ def _obstacles(plan: Plan, index: int) -> list[str]:
     return found
 
 
-def _node(session: Session, plan: Plan, index: int, reads: set[str]) -> ServingNode:
+def _key_names(plan: Plan) -> dict[tuple[int, str], str]:
+    """Return the name in an entry of each right key, by node and column.
+
+    It is the join's prefix and the key's own name, or the root's column where there is no prefix and the two differ. A
+    name that stands for something else already, in the root or in another join, gives way to the root's column, too.
+    """
+    meanings = {field.name: field.name for field in plan.root.source.fields}
+    names = {}
+    for index, join in enumerate(plan.joins, start=1):
+        for key in join.keys:
+            name = join.prefix + key.right if join.prefix or join.parent > 0 else key.left
+            if join.parent == 0 and meanings.setdefault(name, key.left) != key.left:
+                name = key.left
+            names[index, key.right] = name
+    return names
+
+
+def _node(
+    session: Session, plan: Plan, index: int, reads: set[str], names: dict[tuple[int, str], str]
+) -> ServingNode:
     source = plan.nodes[index].source
     assert isinstance(source, GroupSource)
     stored = load_group(session.registry.get(source.project, GROUP_KIND, source.name, source.version))
+    if stored.id != source.id:
+        raise ServingError(
+            f"{source.label!r} was deleted and made again since the view was created, which reads the old one. "
+            f"Create the feature view again."
+        )
     table = online_table(stored)
     decodable = {field.name for field in table.values} | ({table.event_time} if table.event_time else set())
     if index == 0:
@@ -91,7 +116,7 @@ def _node(session: Session, plan: Plan, index: int, reads: set[str]) -> ServingN
         join = plan.join_of(index)
         by_right = {key.right: key.left for key in join.keys}
         keys = tuple(
-            ServingKey(name=join.prefix + right, alias=by_right[right], column=by_right[right])
+            ServingKey(name=names[index, right], alias=by_right[right], column=by_right[right])
             for right in source.primary_key
         )
         parent = join.parent

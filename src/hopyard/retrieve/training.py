@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -254,6 +255,8 @@ def split_request(
             f"(such as train_end= and test_end=); {'both were' if by_time else 'neither was'} given."
         )
     if by_time:
+        if seed is not None or exact is not None:
+            raise TrainingDatasetError("seed= and exact= belong to a split by size; this one is by time.")
         return SplitRequest(ranges=_ranges(times))
     given = []
     for name, size in sizes.items():
@@ -269,9 +272,18 @@ def split_request(
     return SplitRequest(
         names=tuple(times),
         ratios=(1 - sum(given), *given),
-        seed=DEFAULT_SEED if seed is None else seed,
+        seed=DEFAULT_SEED if seed is None else _seed(seed),
         exact=exact,
     )
+
+
+def _seed(seed: object) -> int:
+    try:
+        if not isinstance(seed, bool) and 0 <= (number := operator.index(seed)) < 2**63:  # type: ignore[arg-type]
+            return number
+    except TypeError:
+        pass
+    raise TrainingDatasetError(f"seed={seed!r} must be a whole number from 0 to 2**63 - 1.")
 
 
 def _ranges(times: Mapping[str, tuple[Instant | None, Instant | None]]) -> tuple[TimeRange, ...]:

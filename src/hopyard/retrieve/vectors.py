@@ -22,6 +22,9 @@ from hopyard.time import Clock
 Entry = Mapping[str, object]
 _ABSENT: Any = object()
 
+_Rows = dict[int, tuple[list[object], list[object]] | None]
+"""By node: what was decoded of its row, and the values of its key; None: there is no row."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -79,13 +82,19 @@ class VectorReader:
             FeatureVectorError: unknown or missing keys, a key of the wrong type, or (unless `allow_missing`) a key
                 without a row, a row past its ttl, or a root feature that nobody gave.
         """
+        for argument in (entries, passed):
+            if isinstance(argument, (str, Mapping)) or not isinstance(argument, (Sequence, type(None))):
+                raise FeatureVectorError(
+                    f"get_feature_vectors() takes a list of entries (dicts), one per vector, and a list of "
+                    f"passed_features; it was given {type(argument).__name__}. For one vector use get_feature_vector()."
+                )
         if passed is not None and len(passed) != len(entries):
             raise FeatureVectorError(
                 f"There are {len(entries)} entries and {len(passed)} passed_features: give one of each per vector."
             )
         given = [self._given(entry, passed[at] if passed else {}) for at, entry in enumerate(entries)]
         vectors: list[list[object]] = [[_ABSENT] * len(self.names) for _ in entries]
-        found: list[dict[int, list[object] | None]] = [{} for _ in entries]
+        found: list[_Rows] = [{} for _ in entries]
         self._fetch(given, found, vectors)
         for at, vector in enumerate(vectors):
             self._fill_root(vector, given[at])
@@ -142,6 +151,11 @@ class VectorReader:
         return frozenset(names)
 
     def _given(self, entry: Entry, passed: Entry) -> dict[str, object]:
+        if not isinstance(entry, Mapping) or not isinstance(passed, Mapping):
+            raise FeatureVectorError(
+                f"An entry is a dict from serving keys to values, such as "
+                f"{{{', '.join(f'{key!r}: ...' for key in self.serving_keys)}}}; this is {type(entry).__name__}."
+            )
         unknown = [name for name in entry if name not in self._accepted]
         if unknown:
             raise FeatureVectorError(
@@ -159,7 +173,7 @@ class VectorReader:
     def _fetch(
         self,
         given: Sequence[dict[str, object]],
-        found: list[dict[int, list[object] | None]],
+        found: list[_Rows],
         vectors: list[list[object]],
     ) -> None:
         """Read the rows of all nodes for all entries, level by level, into `found` and `vectors`."""
@@ -184,7 +198,7 @@ class VectorReader:
                     found[at][prepared.node.node] = None
                     continue
                 decoded = prepared.decode(row)
-                found[at][prepared.node.node] = decoded
+                found[at][prepared.node.node] = (decoded, values)
                 vector = vectors[at]
                 for place, index in prepared.places:
                     vector[place] = decoded[index]
@@ -197,7 +211,7 @@ class VectorReader:
         prepared: _Prepared,
         first_pending: int,
         given: Sequence[dict[str, object]],
-        found: Sequence[dict[int, list[object] | None]],
+        found: Sequence[_Rows],
     ) -> bool:
         """Return whether the keys of a node are known for every entry: no other row has to be read before."""
         node = prepared.node
@@ -209,9 +223,7 @@ class VectorReader:
             all(key.name in facts or key.alias in facts for key in node.keys) for facts in given
         )
 
-    def _key_values(
-        self, prepared: _Prepared, facts: dict[str, object], rows: dict[int, list[object] | None]
-    ) -> list[object] | None:
+    def _key_values(self, prepared: _Prepared, facts: dict[str, object], rows: _Rows) -> list[object] | None:
         """Return the key of a node's row for one entry; None: there is none, because a part of it is null."""
         node = prepared.node
         values = []
@@ -222,7 +234,7 @@ class VectorReader:
                 if value is _ABSENT:
                     value = facts.get(key.alias, _ABSENT)
             if value is _ABSENT and node.node != 0:
-                value = self._from_parent(node.parent, key.column, facts, rows)
+                value = self._from_parent(node.parent, key.column, rows)
             if value is _ABSENT:
                 self._raise_missing_key(key.name, key.alias, node)
             if value is None:
@@ -230,19 +242,18 @@ class VectorReader:
             values.append(value)
         return values
 
-    def _from_parent(
-        self, parent: int, column: str, facts: dict[str, object], rows: dict[int, list[object] | None]
-    ) -> object:
+    def _from_parent(self, parent: int, column: str, rows: _Rows) -> object:
+        """Return a column of a parent's row: absent if the parent is not read online, null if it has no row."""
         if parent not in rows:
             return _ABSENT
         row = rows[parent]
         if row is None:
-            return None if parent > 0 else _ABSENT
+            return None
+        decoded, values = row
         prepared = next(p for p in self._nodes if p.node.node == parent)
         if column in prepared.node.reads:
-            return row[prepared.node.reads.index(column)]
-        key = next((key for key in prepared.node.keys if key.column == column), None)
-        return facts.get(key.name, _ABSENT) if key else _ABSENT
+            return decoded[prepared.node.reads.index(column)]
+        return values[prepared.key_columns.index(column)]
 
     def _raise_missing_key(self, name: str, alias: str, node: ServingNode) -> None:
         also = f" (or as {alias!r})" if alias != name else ""
@@ -264,18 +275,18 @@ class VectorReader:
             if type_ is not None:
                 vector[self.names.index(name)] = coerce(name, type_, value)
 
-    def _check_present(
-        self, vector: list[object], facts: dict[str, object], rows: dict[int, list[object] | None]
-    ) -> None:
+    def _check_present(self, vector: list[object], facts: dict[str, object], rows: _Rows) -> None:
         for place, out in enumerate(self.plan.outputs):
             if vector[place] is not _ABSENT:
                 continue
-            if out.node == 0:
+            if out.node == 0 and 0 not in rows:
                 raise FeatureVectorError(
                     f"The feature {out.name!r} of the view's left-most group is missing: give it in passed_features, "
                     f"or pass allow_missing=True for null."
                 )
-            prepared = next(p for p in self._nodes if p.node.node == out.node)
+            # Without the root's row nothing else can be looked up: name the first thing that is missing.
+            node = 0 if rows.get(0, _ABSENT) is None else out.node
+            prepared = next(p for p in self._nodes if p.node.node == node)
             shown = {key.alias: facts.get(key.name, facts.get(key.alias)) for key in prepared.node.keys}
             raise FeatureVectorError(
                 f"{prepared.node.group!r} has no row online for {shown} (or one past its ttl). "

@@ -150,7 +150,17 @@ def draft_view(
         labels=(labels,) if isinstance(labels, str) else tuple(labels),
         training_helper_columns=tuple(training_helper_columns),
         inference_helper_columns=tuple(inference_helper_columns),
-        transformations=tuple(transformation_functions),
+        transformations=_transformations(transformation_functions),
+    )
+
+
+def _transformations(functions: object) -> tuple[TransformationSpec, ...]:
+    if isinstance(functions, TransformationSpec):
+        return (functions,)
+    if isinstance(functions, Sequence) and all(isinstance(item, TransformationSpec) for item in functions):
+        return tuple(functions)
+    raise TrainingDatasetError(
+        f"transformation_functions={functions!r} must be a list such as [hopyard.min_max_scaler('temp')]."
     )
 
 

@@ -1,0 +1,128 @@
+"""Arguments of a wrong type are refused before anything is stored: what is stored can always be read back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hopyard
+from hopyard.errors import ConfigError, HopyardError, QueryError, TrainingDatasetError
+from hopyard.feature_store import FeatureStore
+from hopyard.project import Project
+
+ROWS = [{"k": 1, "v": 1.5}, {"k": 2, "v": 2.5}]
+
+
+def tables(store: Project) -> list[Path]:
+    return sorted(Path(store.location).glob("projects/*/groups/*"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"description": None},
+        {"description": 5},
+        {"online_enabled": 1},
+        {"online_enabled": np.bool_(True)},
+        {"online_enabled": "yes"},
+        {"primary_key": np.array(["k"])},
+        {"foreign_key": {"v": 5}},
+    ],
+)
+def test_a_group_with_a_wrong_argument_is_not_stored(store: Project, options: dict[str, Any]) -> None:
+    fs = store.get_feature_store()
+    with pytest.raises(HopyardError):
+        fs.create_feature_group("g", **{"primary_key": "k", **options}).insert(ROWS)
+    assert fs.list_feature_groups() == []
+    assert tables(store) == []
+
+
+@pytest.mark.parametrize("value", [{"a": [1]}, 5, True, None, ["a"], np.str_("x")])
+def test_tags_are_text(fs: FeatureStore, value: Any) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(ConfigError, match="wrong type and cannot be stored"):
+        group.add_tag("x", value)
+    assert fs.get_feature_group("g").tags == {}
+
+
+@pytest.mark.parametrize("change", ["update_description", "update_feature_description"])
+def test_descriptions_are_text(fs: FeatureStore, change: str) -> None:
+    group = fs.create_feature_group("g", primary_key="k", description="before")
+    group.insert(ROWS)
+    arguments = ("v", None) if change == "update_feature_description" else (None,)
+    with pytest.raises(ConfigError, match="Expected `str`"):
+        getattr(group, change)(*arguments)
+    assert fs.get_feature_group("g").description == "before"
+
+
+@pytest.mark.parametrize("commit_id", [5, uuid.UUID(int=1), "", b"x"])
+def test_a_commit_id_is_text(fs: FeatureStore, commit_id: Any) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(ConfigError, match="commit_id=.* must be text"):
+        group.insert(ROWS, commit_id=commit_id)
+    assert [commit.number for commit in group.commit_details()] == [1, 0]
+
+
+@pytest.mark.parametrize("seed", [1.5, True, "a", -1])
+def test_a_seed_is_a_whole_number(fs: FeatureStore, seed: Any) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    view = fs.create_feature_view("v", group.select_all())
+    with pytest.raises(TrainingDatasetError, match="seed=.* must be a whole number"):
+        view.create_train_test_split(0.5, seed=seed)
+    assert view.create_train_test_split(0.5, seed=np.int64(4)).version == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda g: g.filter(True), "takes a condition"),
+        (lambda g: g.filter("v > 1"), "takes a condition"),
+        (lambda g: g.filter(g.name == "x"), "in brackets only"),
+        (lambda g: g.filter(g.v), "takes a condition"),
+        (lambda g: g.filter(g.v > 1 & g.k > 1), "in brackets"),
+        (lambda g: g.select_all().join(g), "select_all"),
+        (lambda g: g.select_all().join(g.select_all(), max_age=3), "timedelta"),
+    ],
+)
+def test_queries_say_what_they_take(fs: FeatureStore, call: Callable[[Any], object], words: str) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(QueryError, match=words):
+        call(group)
+
+
+@pytest.mark.parametrize("options", [{"ttl": 30}, {"features": {"k": int}}, {"features": ["k"]}])
+def test_groups_say_what_they_take(fs: FeatureStore, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="must"):
+        fs.create_feature_group("g", primary_key="k", **options)
+
+
+def test_one_name_is_as_good_as_a_list(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    assert group.select("v").features == ["v"]
+    assert group.select_except("v").features == ["k"]
+    assert group.read(order_by="v", dataframe_type="python") == ROWS
+    view = fs.create_feature_view(
+        "v", group.select_all(), transformation_functions=hopyard.min_max_scaler("v")
+    )
+    assert len(view.transformations) == 1
+    with pytest.raises(TrainingDatasetError, match="takes the name of one feature"):
+        hopyard.min_max_scaler(["v"])  # type: ignore[arg-type]
+
+
+def test_a_group_is_no_query(fs: FeatureStore) -> None:
+    group: Any = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(QueryError, match="select_all"):
+        fs.create_feature_view("v", group)
+    with pytest.raises(AttributeError, match="no attribute 'head'.*read\\(\\)"):
+        group.head()
