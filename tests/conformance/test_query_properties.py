@@ -237,7 +237,8 @@ def joined(
             is_free = not any(join.parent == 0 and join.how == "inner" for join in below.plan.joins)
             allow_many = is_plain and is_partial and is_free and draw(st.integers(0, 4)) > 0
             may_raise = may_raise or (is_plain and is_partial and not allow_many)
-            has_times = table.event_time is not None and not is_plain
+            starts_with_time = groups[0][1].event_time is not None
+            has_times = table.event_time is not None and starts_with_time and not is_plain
             query = query.join(
                 below,
                 on=on,

@@ -134,5 +134,17 @@ def test_max_age_inside_a_snowflake_needs_the_time_of_the_root(fs: FeatureStore)
     other.insert([{"id": 1, "at": datetime(2024, 1, 1, tzinfo=UTC), "y": 1}])
     nested = timed.select_all().join(other.select_all(), max_age=timedelta(days=1))
     plain = group(fs, "plain", "v")
-    with pytest.raises(QueryError, match="'plain_1' has none"):
-        plain.select_all().join(nested)
+    query = plain.select_all().join(nested)
+    for use in (query.read, lambda: fs.create_feature_view("v", query)):
+        with pytest.raises(QueryError, match="'plain_1' has none"):
+            use()
+    timed_root = fs.create_feature_group("root", primary_key="id", event_time="at")
+    timed_root.insert([{"id": 1, "at": datetime(2024, 1, 3, tzinfo=UTC)}])
+    whole = timed_root.select_all().join(query)
+    assert whole.read(dataframe_type="python")[0] == {
+        "id": 1,
+        "at": datetime(2024, 1, 3, tzinfo=UTC),
+        "v": 1,
+        "x": 1,
+        "y": None,
+    }

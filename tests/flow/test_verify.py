@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,6 +32,7 @@ from hopyard.online.keys import key_encoder
 from hopyard.ports import EncodedRows, RecordKind
 from hopyard.project import Project
 from hopyard.session import Session
+from hopyard.testing.store import InjectedError, fail_at
 
 
 def at(hour: int) -> datetime:
@@ -278,20 +282,34 @@ def test_a_folder_without_a_group(folder: Path, name: str) -> None:
     assert findings(folder, "weather", "flights", "delays") == []
 
 
+DIE_BEFORE_REGISTERING = """
+import os, signal, sys
+from hopyard.config import load_config
+from hopyard.connect import open_session
+from hopyard.feature_store import FeatureStore
+
+def kill(point):
+    if point == "group_before_register":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+session = open_session(load_config(sys.argv[1]), failpoint=kill)
+FeatureStore(session).create_feature_group("half", primary_key="id", features={"id": "int"}).save()
+"""
+
+
 def test_a_group_whose_creation_was_interrupted(folder: Path) -> None:
-    class CrashError(Exception):
-        pass
-
-    def crash(point: str) -> None:
-        raise CrashError
-
-    session = open_session(load_config(folder), failpoint=crash)
-    draft = FeatureStore(session).create_feature_group("half", primary_key="id", features={"id": "int"})
-    with pytest.raises(CrashError):
-        draft.save()
+    died = subprocess.run([sys.executable, "-c", DIE_BEFORE_REGISTERING, str(folder)], check=False)
+    assert died.returncode == -signal.SIGKILL
     found = only(folder, "orphan_folder")
     assert "/half_1-" in found.where and "(a Delta table)" in found.message
     shutil.rmtree(found.where)
+    assert findings(folder) == []
+
+
+def test_a_group_whose_creation_failed_leaves_nothing(folder: Path) -> None:
+    session = open_session(load_config(folder), failpoint=fail_at("group_before_register"))
+    with pytest.raises(InjectedError):
+        FeatureStore(session).create_feature_group("half", primary_key="id", features={"id": "int"}).save()
     assert findings(folder) == []
 
 

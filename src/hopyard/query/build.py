@@ -117,12 +117,6 @@ def join(left: Plan, right: Plan, options: JoinOptions) -> Plan:
         allow_many=options.allow_many,
         inferred=inferred,
     )
-    for inner in right.joins:
-        if inner.max_age_us is not None and root.event_time is None:
-            raise QueryError(
-                f"A join inside the right side has max_age=, which compares with the event time of the left-most "
-                f"group, and {root.label!r} has none."
-            )
     offset = len(left.nodes)
     below = tuple(
         msgspec.structs.replace(
@@ -156,6 +150,17 @@ def check_unambiguous(plan: Plan) -> None:
                 f"Give the join a prefix=, or leave one of them out with select_except([...])."
             )
         check_name("column", out.name)
+
+
+def check_ages(plan: Plan) -> None:
+    """Raise QueryError if a join has a max_age and the root no time to compare with; known when the query is whole."""
+    for index, join in enumerate(plan.joins, start=1):
+        if join.max_age_us is not None and join.rule != "point_in_time":
+            raise QueryError(
+                f"The join of {plan.nodes[index].source.label!r} has max_age=, which compares with the event time "
+                f"of the left-most group, and {plan.root.source.label!r} has none. Leave it out, or start from a group "
+                f"that has one."
+            )
 
 
 def filter_rows(plan: Plan, predicate: Predicate) -> Plan:

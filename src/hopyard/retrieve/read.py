@@ -13,7 +13,7 @@ from hopyard.errors import HopyardWarning, MultipleMatchesError, QueryError
 from hopyard.model.commit import Snapshot
 from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Value
 from hopyard.model.types import parse_type
-from hopyard.query.build import find_output
+from hopyard.query.build import check_ages, find_output
 from hopyard.query.lower import lower, multiples
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe
@@ -62,6 +62,7 @@ def read_resolved(
     """Return the rows of a plan whose commits are resolved; see `read_plan`."""
     if missing == "drop":
         plan = existing_features(plan, snapshots)
+    check_ages(plan)
     for note in as_of_now(plan):
         warnings.warn(note, HopyardWarning, stacklevel=2)
     _check_single_matches(session, plan, snapshots, frame)

@@ -16,7 +16,7 @@ from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.model.specs import VIEW_FORMAT, FeatureViewSpec, TransformationSpec
 from hopyard.model.types import parse_type
 from hopyard.ports import Record, RecordKind
-from hopyard.query.build import check_unambiguous
+from hopyard.query.build import check_ages, check_unambiguous
 from hopyard.session import Session
 
 KIND: RecordKind = "feature_view"
@@ -81,6 +81,7 @@ def check_view(spec: FeatureViewSpec) -> None:
             "Remove it, and make a training dataset to keep a state."
         )
     check_unambiguous(plan)
+    check_ages(plan)
     names = [out.name for out in plan.outputs]
     roles = {
         "label": spec.labels,
