@@ -15,6 +15,7 @@ from groups import make_group
 from hopyard.errors import FeatureVectorError, HopyardWarning, ServingError
 from hopyard.feature_store import FeatureStore
 from hopyard.feature_view import FeatureView
+from hopyard.model.manifest import RandomSplit
 from hopyard.testing.frames import exact, frame
 from hopyard.testing.store import ManualClock, open_store
 
@@ -232,3 +233,12 @@ def test_7_a_vector_equals_the_point_in_time_row_of_its_moment(tmp_path: Path) -
             trained = rows[-1]
             assert [exact(trained[name]) for name in view.features] == [exact(value) for value in vector]
     assert any(vector != [None, None] for vector in served)
+
+
+def test_the_share_of_train_is_what_the_sizes_leave_as_written(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert([{"k": key} for key in range(265)])
+    view = fs.create_feature_view("v", group.select_all())
+    split = view.create_train_test_split(0.7).manifest.split
+    assert isinstance(split, RandomSplit)
+    assert split.ratios == (0.3, 0.7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 
 import msgspec
@@ -264,14 +265,14 @@ def split_request(
             raise TrainingDatasetError(f"{name}_size= is missing.")
         if not isinstance(size, (int, float)) or not 0 < size < 1:
             raise TrainingDatasetError(f"{name}_size={size!r} must be between 0 and 1, such as 0.2.")
-        given.append(float(size))
+        given.append(Decimal(str(float(size))))  # as written: 1 - 0.7 of doubles is not 0.3
     if not sum(given) < 1:
         raise TrainingDatasetError(
             f"The sizes sum to {sum(given):g} and leave nothing to train on: {dict(sizes)}."
         )
     return SplitRequest(
         names=tuple(times),
-        ratios=(1 - sum(given), *given),
+        ratios=(float(1 - sum(given)), *map(float, given)),
         seed=DEFAULT_SEED if seed is None else _seed(seed),
         exact=exact,
     )
