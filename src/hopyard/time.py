@@ -16,6 +16,9 @@ Clock = Callable[[], int]
 """Returns now, in UTC microseconds since 1970."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+US_PER_DAY = 86_400_000_000
+US_PER_UNIT = {"s": 1_000_000, "ms": 1_000, "us": 1}
+"""Microseconds in what a bigint event time may count."""
 _MICROSECOND = timedelta(microseconds=1)
 _PARTS = re.compile(
     r"(\d{4})[-/:. ]?(\d\d)[-/:. ]?(\d\d)"

@@ -8,9 +8,8 @@ import pyarrow as pa
 from hopyard.errors import SchemaMismatchError
 from hopyard.model.schema import Field
 from hopyard.model.specs import EventTimeUnit
+from hopyard.time import US_PER_DAY, US_PER_UNIT
 
-US_PER_DAY = 86_400_000_000
-US_PER_UNIT: dict[str, int] = {"s": 1_000_000, "ms": 1_000, "us": 1}
 MAX_US = 2**63 - 1
 
 

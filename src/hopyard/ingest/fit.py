@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hopyard.compute.event_time import MAX_US, US_PER_DAY, US_PER_UNIT
+from hopyard.compute.event_time import MAX_US
 from hopyard.model.arrow import to_arrow
 from hopyard.model.types import FeatureType
+from hopyard.time import US_PER_DAY, US_PER_UNIT
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[Any]

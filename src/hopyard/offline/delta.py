@@ -22,6 +22,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from hopyard.durable import sync, sync_parents
 from hopyard.errors import ConflictError, CorruptStoreError, SchemaMismatchError, StoreError, TimeTravelError
 from hopyard.model.arrow import from_arrow, to_arrow, to_arrow_schema
 from hopyard.model.codec import from_json, to_json
@@ -80,10 +81,7 @@ class DeltaOfflineStore:
             raise_if_key_not_exists=False,
         )
         _fsync(path, [])
-        for folder in path.parents:
-            _fsync_path(folder)
-            if folder == self._root:
-                break
+        sync_parents(path, self._root)
         return stored
 
     def spec(self, location: str) -> FeatureGroupSpec:
@@ -376,12 +374,4 @@ def _fsync(table: Path, files: Sequence[Path]) -> None:
     log = table / "_delta_log"
     newest = max(log.glob("*.json"))
     for path in (*files, newest, log, table):
-        _fsync_path(path)
-
-
-def _fsync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)

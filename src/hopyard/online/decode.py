@@ -16,11 +16,9 @@ from hopyard.errors import CorruptStoreError, FeatureVectorError, NotFoundError
 from hopyard.model.types import FeatureType
 from hopyard.online.keys import may_have_long_keys
 from hopyard.ports import OnlineTable
-from hopyard.time import EPOCH, from_micros
+from hopyard.time import EPOCH, US_PER_DAY, US_PER_UNIT, from_micros
 
 _EPOCH_ORDINAL = EPOCH.toordinal()
-_US_PER_UNIT = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_US_PER_DAY = 86_400_000_000
 
 Convert = Callable[[object], object]
 
@@ -133,8 +131,8 @@ def _event_time(table: OnlineTable) -> Convert:
     if table.event_time_type == "timestamp":
         return lambda slot: from_micros(int(slot) - 2**63)  # type: ignore[call-overload]
     if table.event_time_type == "date":
-        return lambda slot: _to_date((int(slot) - 2**63) // _US_PER_DAY)  # type: ignore[call-overload]
-    unit = _US_PER_UNIT[table.event_time_unit or "us"]
+        return lambda slot: _to_date((int(slot) - 2**63) // US_PER_DAY)  # type: ignore[call-overload]
+    unit = US_PER_UNIT[table.event_time_unit or "us"]
     return lambda slot: (int(slot) - 2**63) // unit  # type: ignore[call-overload]
 
 

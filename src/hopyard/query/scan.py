@@ -17,6 +17,7 @@ from hopyard.model.plan import And, Compare, IsIn, IsNull, Like, Not, Or, Predic
 from hopyard.model.schema import Field, Schema
 from hopyard.model.types import FeatureType, parse_type
 from hopyard.query.values import convert, exact_bound
+from hopyard.time import US_PER_DAY, US_PER_UNIT
 
 _SQL_TYPES = {
     "boolean": "BOOLEAN",
@@ -39,8 +40,6 @@ _OPERATORS: dict[str, type[exp.Binary]] = {
     ">": exp.GT,
     ">=": exp.GTE,
 }
-_DAY_US = 86_400_000_000
-_UNIT_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 ColumnOf = Callable[[int, str], exp.Expr]
 """Returns the SQL column of a node's feature."""
@@ -101,8 +100,10 @@ def event_micros(field: Field, unit: str | None, value: exp.Expr) -> exp.Expr:
         return exp.Anonymous(this="epoch_us", expressions=[value])
     if kind == "date":
         days = exp.Sub(this=value, expression=exp.cast(exp.Literal.string("1970-01-01"), "DATE"))
-        return exp.Mul(this=exp.cast(exp.Paren(this=days), "BIGINT"), expression=exp.Literal.number(_DAY_US))
-    return exp.Mul(this=value, expression=exp.Literal.number(_UNIT_US[unit or "us"]))
+        return exp.Mul(
+            this=exp.cast(exp.Paren(this=days), "BIGINT"), expression=exp.Literal.number(US_PER_DAY)
+        )
+    return exp.Mul(this=value, expression=exp.Literal.number(US_PER_UNIT[unit or "us"]))
 
 
 def sql_literal(value: object) -> exp.Expr:

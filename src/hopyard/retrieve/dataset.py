@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 
+from hopyard.durable import sync, sync_parents
 from hopyard.errors import (
     CorruptStoreError,
     NotFoundError,
@@ -347,26 +347,15 @@ def _publish(session: Session, manifest: Manifest, written: Path) -> None:
     """Put the manifest into the written folder and move it to its place, everything on disk before it shows."""
     (written / MANIFEST_FILE).write_bytes(msgspec.json.format(to_json(manifest), indent=2) + b"\n")
     for path in sorted(written.rglob("*")):
-        _fsync(path)
-    _fsync(written)
+        sync(path)
+    sync(written)
     target = dataset_folder(session, manifest)
     old = written.with_name(written.name + "-old")
     if target.exists():
         target.rename(old)
     written.rename(target)
-    for folder in target.parents:
-        _fsync(folder)
-        if folder == session.root:
-            break
+    sync_parents(target, session.root)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

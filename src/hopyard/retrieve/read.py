@@ -18,9 +18,7 @@ from hopyard.query.lower import lower, multiples
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe
 from hopyard.session import Session
-
-DAY_US = 86_400_000_000
-UNIT_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
+from hopyard.time import US_PER_DAY, US_PER_UNIT
 
 
 def read_plan(
@@ -115,8 +113,8 @@ def _event_value(type_: str, unit: str | None, micros: int) -> Value:
     if kind == "timestamp":
         return Value(type="timestamp", value=micros)
     if kind == "date":
-        return Value(type="date", value=-(-micros // DAY_US))
-    return Value(type="bigint", value=-(-micros // UNIT_US[unit or "us"]))
+        return Value(type="date", value=-(-micros // US_PER_DAY))
+    return Value(type="bigint", value=-(-micros // US_PER_UNIT[unit or "us"]))
 
 
 def _check_single_matches(

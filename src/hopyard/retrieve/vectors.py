@@ -26,9 +26,9 @@ _Rows = dict[int, tuple[list[object], list[object]] | None]
 """By node: what was decoded of its row, and the values of its key; None: there is no row."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    """A node with everything about it computed once."""
+    """A node with everything about it computed once; compared by identity, as requests do all the time."""
 
     node: ServingNode
     encode: Callable[[Sequence[object]], bytes]
