@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -12,6 +13,7 @@ from hopyard.errors import ConfigError
 
 DEFAULT_FOLDER = ".hopyard"
 DEFAULT_PROJECT = "default"
+MIN_MEMORY_BYTES = 256_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,11 @@ class Config:
         actor: who is acting, for commits and manifests.
         lock_timeout_seconds: how long a writer waits for another one.
         online_timeout_seconds: how long an insert waits for its rows to be readable online.
-        memory_limit: for the query engine, such as "4GB"; None: a part of the machine's memory.
+        memory_limit: of this process for queries, such as "4GB"; None: three quarters of the machine's memory. The
+            engine spills to disk, and results stream, within it; a result that is read as one dataframe is on top.
         n_threads: for the query engine; None: one per core.
+        late_from_rows: from how many rows in its groups on a query joins keys first and fetches the features of the
+            winners afterwards. Results are the same; tests set it.
     """
 
     root: Path
@@ -33,6 +38,14 @@ class Config:
     online_timeout_seconds: float = 60.0
     memory_limit: str | None = None
     n_threads: int | None = None
+    late_from_rows: int = 200_000
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit in bytes."""
+        if self.memory_limit is not None:
+            return parse_bytes(self.memory_limit)
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
 
 
 def load_config(url: str | os.PathLike[str] | None = None) -> Config:
@@ -49,9 +62,26 @@ def load_config(url: str | os.PathLike[str] | None = None) -> Config:
         actor=os.environ.get("HOPYARD_ACTOR") or _user(),
         lock_timeout_seconds=_number("HOPYARD_LOCK_TIMEOUT", 60.0),
         online_timeout_seconds=_number("HOPYARD_ONLINE_TIMEOUT", 60.0),
-        memory_limit=os.environ.get("HOPYARD_MEMORY_LIMIT") or None,
+        memory_limit=_memory_limit(),
         n_threads=int(_number("HOPYARD_THREADS", 0)) or None,
     )
+
+
+def parse_bytes(text: str) -> int:
+    """Return a size such as "4GB", "512 MiB" or "2e9" in bytes. Raises ConfigError."""
+    match = re.fullmatch(r"\s*([0-9.]+(?:e\d+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
+    try:
+        if match is None:
+            raise ValueError
+        number = float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " ")
+    except ValueError:
+        number = 0.0
+    if number < MIN_MEMORY_BYTES:
+        raise ConfigError(
+            f"The memory limit {text!r} is no size of at least {MIN_MEMORY_BYTES // 10**6} MB: "
+            f"write it as '4GB' or '512MiB'."
+        )
+    return int(number)
 
 
 def _folder(text: str) -> Path:
@@ -64,6 +94,13 @@ def _folder(text: str) -> Path:
         f"A store cannot be opened at {text!r}: this release keeps stores in folders. "
         f"Give a path such as './.hopyard', or file:///path/to/it."
     )
+
+
+def _memory_limit() -> str | None:
+    text = os.environ.get("HOPYARD_MEMORY_LIMIT") or None
+    if text is not None:
+        parse_bytes(text)
+    return text
 
 
 def _number(name: str, default: float) -> float:

@@ -22,6 +22,8 @@ from hopyard.session import Failpoint, Session, never_fail
 from hopyard.time import Clock, system_clock
 
 STORE_FORMAT = 1
+ENGINE_SHARE = 0.5
+"""Of the memory limit: the rest is for the process itself and for the part of a result that is put together."""
 MARKER = "hopyard.json"
 _ODD_CHARACTERS = frozenset("*?[]^|%\\")
 """delta-rs panics on some of these or takes the folder for another one; file lists with the others are patterns."""
@@ -78,7 +80,7 @@ def open_session(
         online=LmdbOnlineStore(
             home / "online", locks=locks, lock_timeout_seconds=config.online_timeout_seconds
         ),
-        engine=DuckDBEngine(memory_limit=config.memory_limit, n_threads=config.n_threads),
+        engine=DuckDBEngine(memory_bytes=int(config.memory_bytes * ENGINE_SHARE), n_threads=config.n_threads),
         failpoint=failpoint,
     )
     _open_project(session, create=create)

@@ -232,10 +232,14 @@ class OnlineStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineCapabilities:
-    """Facts about an engine: its SQL dialect (sqlglot's name) and what that dialect can say."""
+    """Facts about an engine: its SQL dialect (sqlglot's name) and what that dialect can say.
+
+    `has_file_lists`: it reads lists of files and knows each row's place in them; otherwise it reads Delta tables itself.
+    """
 
     dialect: str
     has_asof_join: bool
+    has_file_lists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,14 @@ class DuckDBEngine:
     """Implements `ports.QueryEngine`. One database per engine, one cursor per statement; spills to a folder of its own.
 
     Args:
-        memory_limit: such as "4GB"; None: DuckDB's own choice. Results and Delta writes are not counted in it.
+        memory_bytes: what the engine may use before it spills to disk; None: DuckDB's own choice. Results that it has
+            given away are not counted in it.
         n_threads: None: one per core.
     """
 
     capabilities = EngineCapabilities(dialect="duckdb", has_asof_join=True)
 
-    def __init__(self, *, memory_limit: str | None = None, n_threads: int | None = None) -> None:
+    def __init__(self, *, memory_bytes: int | None = None, n_threads: int | None = None) -> None:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -38,8 +39,8 @@ class DuckDBEngine:
             "disabled_optimizers": "top_n_window_elimination",
             "temp_directory": str(Path(tempfile.gettempdir()) / f"hopyard-duckdb-{os.getpid()}"),
         }
-        if memory_limit is not None:
-            self._config["memory_limit"] = memory_limit
+        if memory_bytes is not None:
+            self._config["memory_limit"] = f"{memory_bytes // 1_000_000}MB"
         if n_threads is not None:
             self._config["threads"] = n_threads
         self._connection: duckdb.DuckDBPyConnection | None = None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from hopyard.model.codec import Frozen
+from hopyard.model.plan import Value
 from hopyard.time import from_micros, show
 
 COMMIT_FORMAT = 1
@@ -52,18 +53,42 @@ class Commit(Frozen, frozen=True, kw_only=True):
 
 
 class DataFile(Frozen, frozen=True, kw_only=True):
-    """One Parquet file of a snapshot. `path` is absolute, or a URL."""
+    """One Parquet file of a snapshot. `path` is absolute, or a URL.
+
+    `ranges` has the least and the greatest value of columns that are whole numbers, timestamps (UTC microseconds) or
+    dates (days since 1970), never too narrow; a column without known statistics is absent. `partition` has the values
+    of partition columns, which stand in no file.
+    """
 
     path: str
     n_rows: int
     size_bytes: int
+    ranges: dict[str, tuple[int, int]] = {}
+    partition: dict[str, Value | None] = {}
+
+
+class ChangeFile(Frozen, frozen=True, kw_only=True):
+    """A file with rows that one commit changed.
+
+    put: the commit inserted all its rows. delete: the commit removed all its rows. mixed: each row says in Delta's
+    `_change_type` what became of it.
+    """
+
+    path: str
+    commit: int
+    committed_at_us: int
+    kind: Literal["put", "delete", "mixed"]
+    n_rows: int = 0
+    size_bytes: int = 0
+    partition: dict[str, Value | None] = {}
 
 
 class Snapshot(Frozen, frozen=True, kw_only=True):
     """The content of one table after one commit: what engines read.
 
     `files` are sorted by path, so that nothing depends on the order in which the log lists them.
-    `table_version` may be later than `commit`, by maintenance that changes no data.
+    `table_version` may be later than `commit`, by maintenance that changes no data. `uri` is where the table is.
+    `changes` is filled where a read needs more than the snapshot: the changes of earlier commits (see `query.resolve`).
     """
 
     location: str
@@ -72,6 +97,8 @@ class Snapshot(Frozen, frozen=True, kw_only=True):
     committed_at_us: int
     files: tuple[DataFile, ...]
     columns: tuple[str, ...]
+    uri: str = ""
+    changes: tuple[ChangeFile, ...] = ()
 
     @property
     def n_rows(self) -> int:

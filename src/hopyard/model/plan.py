@@ -195,13 +195,16 @@ Source = GroupSource | FrameSource
 class Node(Frozen, frozen=True, kw_only=True):
     """A source, the filter on its rows before any join, and the time travel of its table.
 
-    `commit` is what `as_of_us` resolves to; a resolved plan has it on every group.
+    Only rows that were last changed after `exclude_until_us` are read. `commit` and `exclude_until_commit` are what the
+    instants resolve to; a resolved plan has `commit` on every group. -1 stands for before the first commit.
     """
 
     source: Source
     filter: Predicate | None = None
     as_of_us: int | None = None
     commit: int | None = None
+    exclude_until_us: int | None = None
+    exclude_until_commit: int | None = None
 
 
 class JoinKey(Frozen, frozen=True, kw_only=True):
@@ -241,13 +244,18 @@ class Output(Frozen, frozen=True, kw_only=True):
 
 
 class Plan(Frozen, frozen=True, kw_only=True):
-    """A whole query. `filter` applies to the joined rows, `outputs` give names and order."""
+    """A whole query. `filter` applies to the joined rows, `outputs` give names and order.
+
+    `known_delay_us`: a row of the root sees of the other groups only what was committed so long after its event time or
+    earlier, as it was then; None: it sees the state that is read, whenever that was committed.
+    """
 
     format_version: int = PLAN_FORMAT
     nodes: tuple[Node, ...]
     joins: tuple[Join, ...] = ()
     outputs: tuple[Output, ...] = ()
     filter: Predicate | None = None
+    known_delay_us: int | None = None
 
     @property
     def root(self) -> Node:

@@ -181,22 +181,55 @@ def filter_rows(plan: Plan, predicate: Predicate) -> Plan:
     return msgspec.structs.replace(plan, nodes=(msgspec.structs.replace(node, filter=combined),))
 
 
-def as_of(plan: Plan, when: Instant | int | None) -> Plan:
+def as_of(plan: Plan, when: Instant | int | None, exclude_until: Instant | int | None = None) -> Plan:
     """Return the plan reading every group as committed at an instant (or one group at a commit); None: the latest.
 
+    Args:
+        exclude_until: read only rows that were last changed after this instant (or commit of one group).
+
     Raises:
-        TimeTravelError: a commit number on a query of several groups, or no instant.
+        TimeTravelError: a commit number on a query of several groups, no instant, or nothing left between the two.
     """
-    if isinstance(when, int):
-        if plan.joins:
+    for argument in (when, exclude_until):
+        if isinstance(argument, int) and plan.joins:
             raise TimeTravelError(
-                f"as_of({when}) is a commit number, and each group of a join counts its own commits. Give an instant."
+                f"{argument} is a commit number, and each group of a join counts its own commits. Give an instant."
             )
-        node = msgspec.structs.replace(plan.root, commit=when, as_of_us=None)
-        return msgspec.structs.replace(plan, nodes=(node,))
-    micros = None if when is None else to_micros(when)
-    nodes = tuple(msgspec.structs.replace(node, as_of_us=micros, commit=None) for node in plan.nodes)
+    commit, micros = _commit_or_instant(when)
+    exclude_commit, exclude_micros = _commit_or_instant(exclude_until)
+    for end, start in ((commit, exclude_commit), (micros, exclude_micros)):
+        if end is not None and start is not None and start > end:
+            raise TimeTravelError(
+                f"exclude_until={exclude_until!r} is later than as_of({when!r}): nothing is left between them."
+            )
+    nodes = tuple(
+        msgspec.structs.replace(
+            node,
+            as_of_us=micros,
+            commit=commit,
+            exclude_until_us=exclude_micros,
+            exclude_until_commit=exclude_commit,
+        )
+        for node in plan.nodes
+    )
     return msgspec.structs.replace(plan, nodes=nodes)
+
+
+def _commit_or_instant(when: Instant | int | None) -> tuple[int | None, int | None]:
+    if isinstance(when, int):
+        return when, None
+    return None, None if when is None else to_micros(when)
+
+
+def as_known(plan: Plan, delay: timedelta) -> Plan:
+    """Return the plan in which each row of the root sees of the other groups what was committed by its event time.
+
+    Raises:
+        QueryError: a delay that is no timedelta.
+    """
+    if not isinstance(delay, timedelta):
+        raise QueryError(f"delay={delay!r} must be a datetime.timedelta, such as timedelta(minutes=5).")
+    return msgspec.structs.replace(plan, known_delay_us=delay // timedelta(microseconds=1))
 
 
 def find_output(plan: Plan, name: str) -> Output:
@@ -212,6 +245,10 @@ def _check_joinable(right: Plan, options: JoinOptions) -> None:
         raise QueryError(
             f"join_type={options.join_type!r} is refused: it would return rows that are no rows of the left side, or "
             f"multiply them, so they have no time of their own to be right at. Use 'left' or 'inner'."
+        )
+    if right.known_delay_us is not None:
+        raise QueryError(
+            "as_known() belongs to the whole query: call it after the last join, not on the right side of one."
         )
     if right.filter is not None:
         raise QueryError(

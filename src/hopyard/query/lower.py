@@ -1,278 +1,179 @@
-"""From a resolved plan to one SQL tree.
+"""From a resolved plan to SQL trees.
 
 Every node becomes a scan `n0, n1, ...` with columns called `n1.temp`; every join a step `j1, j2, ...` on top of the one
 before; the last SELECT gives the outputs their names. A step never multiplies or drops rows of the root: what an inner
 join excludes is decided once, at the end.
+
+`lower` says all in one statement. `lower_narrow` leaves out the features of nodes that are `late`, and gives the address
+of each winner instead: `lower_fetch` reads those features for the winners alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import pyarrow as pa
 from sqlglot import exp
 
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Snapshot
-from hopyard.model.plan import And, FrameSource, Not, Or, Plan, Predicate
+from hopyard.model.plan import And, FrameSource, Not, Or, Output, Plan, Predicate
 from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import row_identity
-from hopyard.ports import Statement
-from hopyard.query.scan import column, condition, event_micros, read_files
+from hopyard.ports import EngineCapabilities, Statement
+from hopyard.query.nodes import MATCH, ROW, SPINE, TIME, Scope, scan
+from hopyard.query.scan import ADDRESS, ADDRESS_OF_ROW, File, column, condition, read_paths
+from hopyard.query.steps import keys_equal, steps, visible
 
-TIME = "__time"
-MATCH = "__match"
-ROW = "__row"
 COUNT = "__count"
+PLACE = "__place"
+WANTED = "wanted"
 
 
 def lower(
     plan: Plan,
     snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
     *,
     frame: pa.Table | None = None,
     order_by: Sequence[tuple[int, str]] = (),
     limit: int | None = None,
 ) -> Statement:
-    """Return the statement that answers a resolved plan.
+    """Return the one statement that answers a resolved plan.
 
     Args:
         snapshots: what each group node reads.
+        engine: what the engine can say.
         frame: the rows of a frame root.
         order_by: (node, feature) pairs to sort by, ascending; a frame root's own order comes first.
     """
-    return _Lowering(plan, snapshots).statement(frame, order_by, limit)
+    return lower_narrow(plan, snapshots, engine, late=(), frame=frame, order_by=order_by, limit=limit)
+
+
+def lower_narrow(
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
+    *,
+    late: Collection[int],
+    frame: pa.Table | None = None,
+    order_by: Sequence[tuple[int, str]] = (),
+    limit: int | None = None,
+) -> Statement:
+    """Return the statement of a plan without what `late_outputs` names, and with a column of addresses per late node.
+
+    An address is null where the node has no match; that of a frame is the number of its row.
+    """
+    scope = _scope(plan, snapshots, engine, late, order_by)
+    fetched = late_outputs(plan, late, order_by)
+    shown = [out for out in plan.outputs if out not in fetched]
+    columns = [exp.alias_(_final(scope, out.node, out.feature), out.name, quoted=True) for out in shown]
+    for node in sorted(late):
+        place = ROW if isinstance(plan.nodes[node].source, FrameSource) else ADDRESS
+        columns.append(exp.alias_(_final(scope, node, place), address_name(node), quoted=True))
+    tree = exp.select(*columns, copy=False).from_(exp.to_table(f"j{len(plan.joins)}"), copy=False)
+    conditions = [_has_match(plan, child) for child in plan.children(0) if plan.join_of(child).how == "inner"]
+    if plan.filter is not None:
+        conditions.append(condition(plan.filter, lambda *place: _final(scope, *place), _type_of(plan)))
+    if conditions:
+        tree = tree.where(exp.and_(*conditions, copy=False), copy=False)
+    orders = [exp.Ordered(this=_final(scope, *place), nulls_first=False) for place in order_by]
+    if isinstance(plan.root.source, FrameSource):
+        orders.insert(0, exp.Ordered(this=column(f"n0.{ROW}"), nulls_first=False))
+    if orders:
+        tree = tree.order_by(*orders, copy=False)
+    if limit is not None:
+        tree = tree.limit(limit, copy=False)
+    schema = tuple(Field(name=out.name, type=plan.field(out.node, out.feature).type) for out in shown)
+    addresses = tuple(Field(name=address_name(node), type="bigint") for node in sorted(late))
+    return _finished(scope, tree, len(plan.joins), (*schema, *addresses), frame)
+
+
+def lower_fetch(files: Sequence[File], outputs: Mapping[str, Field], wanted: pa.Table) -> Statement:
+    """Return the statement that reads rows by their addresses: the outputs, and each row's `__place`.
+
+    Args:
+        files: in whose order the addresses count.
+        outputs: the feature to read by the name that it gets.
+        wanted: rows of `__address` and `__place`; an address may occur several times.
+    """
+    fields = {field.name: field for field in outputs.values()}
+    rows = read_paths(files, tuple(fields.values()), {ADDRESS: ADDRESS_OF_ROW})
+    columns = [exp.alias_(column(field.name, "t"), name, quoted=True) for name, field in outputs.items()]
+    tree = exp.select(*columns, column(PLACE, "w"), copy=False).from_(
+        exp.alias_(rows, "t", table=True), copy=False
+    )
+    same = exp.EQ(this=column(ADDRESS, "t"), expression=column(ADDRESS, "w"))
+    tree = tree.join(exp.alias_(exp.to_table(WANTED), "w", table=True), on=same, copy=False)
+    schema = [Field(name=name, type=field.type) for name, field in outputs.items()]
+    return Statement(
+        tree=tree,
+        schema=to_arrow_schema((*schema, Field(name=PLACE, type="bigint"))),
+        frames={WANTED: wanted},
+    )
+
+
+def late_outputs(
+    plan: Plan, late: Collection[int], order_by: Sequence[tuple[int, str]] = ()
+) -> tuple[Output, ...]:
+    """Return the outputs that are left to be fetched when these nodes are late: what no join, filter or order needs."""
+    deciding = _deciding_features(plan, order_by)
+    return tuple(out for out in plan.outputs if out.node in late and out.feature not in deciding[out.node])
+
+
+def address_name(node: int) -> str:
+    """Return the name of the column with a late node's addresses."""
+    return f"{ADDRESS}{node}"
 
 
 def multiples(
-    plan: Plan, snapshots: Mapping[int, Snapshot], node: int, *, frame: pa.Table | None = None
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
+    node: int,
+    *,
+    frame: pa.Table | None = None,
 ) -> Statement:
     """Return the statement that finds a join key of `node` with several right rows: key and `__count`, or nothing."""
-    return _Lowering(plan, snapshots).multiples(node, frame)
+    scope = _scope(plan, snapshots, engine, (), ())
+    join = plan.join_of(node)
+    keys = [column(f"n{node}.{key.right}", "r") for key in join.keys]
+    lefts = [column(f"n{join.parent}.{key.left}") for key in join.keys]
+    conditions = keys_equal(join, node, "l", "r")
+    groups: list[exp.Expr] = [key.copy() for key in keys]
+    if scope.is_known(node):
+        lefts.append(column(f"n0.{TIME}"))
+        conditions += visible(scope, node, "l", "r")
+        groups.append(column(f"n0.{TIME}", "l"))
+    n_rows = exp.Count(this=exp.Star())
+    named = [
+        exp.alias_(right.copy(), key.right, quoted=True) for key, right in zip(join.keys, keys, strict=True)
+    ]
+    tree = (
+        exp.select(*named, exp.alias_(n_rows, COUNT, quoted=True))
+        .from_(exp.select(*lefts).distinct().from_(exp.to_table(f"j{node - 1}")).subquery("l"))
+        .join(exp.alias_(exp.to_table(f"n{node}"), "r", table=True), on=exp.and_(*conditions, copy=False))
+        .group_by(*groups)
+        .having(exp.GT(this=n_rows.copy(), expression=exp.Literal.number(1)))
+        .order_by(*(group.copy() for group in groups))
+        .limit(1)
+    )
+    fields = [plan.field(node, key.right) for key in join.keys]
+    return _finished(scope, tree, node, (*fields, Field(name=COUNT, type="bigint")), frame)
 
 
-class _Lowering:
-    def __init__(self, plan: Plan, snapshots: Mapping[int, Snapshot]) -> None:
-        self.plan = plan
-        self.snapshots = snapshots
-        self.needed = _needed_features(plan)
-
-    def statement(
-        self, frame: pa.Table | None, order_by: Sequence[tuple[int, str]], limit: int | None
-    ) -> Statement:
-        for node, feature in order_by:
-            self.needed[node].add(feature)
-        plan = self.plan
-        outputs = [
-            exp.alias_(self.final(out.node, out.feature), out.name, quoted=True) for out in plan.outputs
-        ]
-        tree = exp.select(*outputs, copy=False).from_(exp.to_table(f"j{len(plan.joins)}"), copy=False)
-        conditions = [
-            self.has_match(child) for child in plan.children(0) if plan.join_of(child).how == "inner"
-        ]
-        if plan.filter is not None:
-            conditions.append(condition(plan.filter, self.final, self.type_of))
-        if conditions:
-            tree = tree.where(exp.and_(*conditions, copy=False), copy=False)
-        orders = [
-            exp.Ordered(this=self.final(node, feature), nulls_first=False) for node, feature in order_by
-        ]
-        if isinstance(plan.root.source, FrameSource):
-            orders.insert(0, exp.Ordered(this=column(f"n0.{ROW}"), nulls_first=False))
-        if orders:
-            tree = tree.order_by(*orders, copy=False)
-        if limit is not None:
-            tree = tree.limit(limit, copy=False)
-        return self.finished(tree, len(plan.joins), plan.schema, frame)
-
-    def multiples(self, node: int, frame: pa.Table | None) -> Statement:
-        join = self.plan.join_of(node)
-        keys = [column(f"n{node}.{key.right}", "r") for key in join.keys]
-        lefts = exp.select(*(column(f"n{join.parent}.{key.left}") for key in join.keys)).distinct()
-        equal = exp.and_(
-            *(exp.EQ(this=column(f"n{join.parent}.{key.left}", "l"), expression=right.copy())
-              for key, right in zip(join.keys, keys, strict=True)),
-            copy=False,
-        )  # fmt: skip
-        n_rows = exp.Count(this=exp.Star())
-        named = [
-            exp.alias_(right.copy(), key.right, quoted=True)
-            for key, right in zip(join.keys, keys, strict=True)
-        ]
-        tree = (
-            exp.select(*named, exp.alias_(n_rows, COUNT, quoted=True))
-            .from_(lefts.from_(exp.to_table(f"j{node - 1}")).subquery("l"))
-            .join(exp.alias_(exp.to_table(f"n{node}"), "r", table=True), on=equal)
-            .group_by(*keys)
-            .having(exp.GT(this=n_rows.copy(), expression=exp.Literal.number(1)))
-            .order_by(*(key.copy() for key in keys))
-            .limit(1)
-        )
-        fields = [self.plan.field(node, key.right) for key in join.keys]
-        schema = (*fields, Field(name=COUNT, type="bigint"))
-        return self.finished(tree, node, schema, frame)
-
-    def finished(self, tree: exp.Select, n_joins: int, schema: Schema, frame: pa.Table | None) -> Statement:
-        """Return the statement of a SELECT over the first `n_joins` steps and the scan after them."""
-        last = min(n_joins, len(self.plan.nodes) - 1)
-        for index in range(last + 1):
-            tree = tree.with_(f"n{index}", as_=self.scan(index), copy=False)
-            tree = tree.with_(f"j{index}", as_=self.step(index), copy=False)
-        frames: dict[str, pa.Table] = {}
-        if isinstance(self.plan.root.source, FrameSource):
-            assert frame is not None, "a plan over a frame runs with the frame"
-            frames["spine"] = frame.append_column(ROW, pa.array(range(frame.num_rows), pa.int64()))
-        return Statement(tree=tree, schema=to_arrow_schema(schema), frames=frames)
-
-    def type_of(self, node: int, feature: str) -> str:
-        return self.plan.field(node, feature).type
-
-    def scan(self, index: int) -> exp.Select:
-        """Return the needed columns of one node's rows, filtered; one row per key and time for a joined node."""
-        node = self.plan.nodes[index]
-        source = node.source
-        features = {field.name: field for field in source.fields if field.name in self.needed[index]}
-        columns = [exp.alias_(column(feature), f"n{index}.{feature}", quoted=True) for feature in features]
-        if source.event_time is not None:
-            field = features.get(source.event_time) or self.plan.field(index, source.event_time)
-            features.setdefault(field.name, field)
-            micros = event_micros(field, source.event_time_unit, column(field.name))
-            columns.append(exp.alias_(micros, f"n{index}.{TIME}", quoted=True))
-        columns.append(exp.alias_(exp.true(), f"n{index}.{MATCH}", quoted=True))
-        rows: exp.Expr
-        if isinstance(source, FrameSource):
-            columns.append(exp.alias_(column(ROW), f"n{index}.{ROW}", quoted=True))
-            rows = exp.to_table("spine")
-        else:
-            rows = read_files(self.snapshots[index], tuple(features.values()))
-        tree = exp.select(*columns, copy=False).from_(rows, copy=False)
-        if node.filter is not None:
-            # Its columns are numbered as in the group's own query, where this node was the only one.
-            here = condition(
-                node.filter,
-                lambda _, feature: column(feature),
-                lambda _, feature: self.type_of(index, feature),
-            )
-            tree = tree.where(here, copy=False)
-        if index > 0:
-            self.keep_one(tree, index)
-        return tree
-
-    def keep_one(self, tree: exp.Select, index: int) -> None:
-        """Among rows that a join could not tell apart, keep the one that the rules name; change `tree` in place."""
-        join, source = self.plan.join_of(index), self.plan.nodes[index].source
-        remaining = self.plan.remaining_key(index)
-        if join.rule == "equal" or (join.rule == "point_in_time" and not remaining):
-            return
-        partition: list[exp.Expr] = [column(f"n{index}.{key.right}") for key in join.keys]
-        order: list[exp.Expr] = []
-        time = column(f"n{index}.{TIME}")
-        (partition if join.rule == "point_in_time" else order).append(time)
-        order += [column(f"n{index}.{feature}") for feature in remaining]
-        number = exp.Window(
-            this=exp.RowNumber(),
-            partition_by=partition,
-            order=exp.Order(
-                expressions=[exp.Ordered(this=value, desc=True, nulls_first=False) for value in order]
-            ),
-        )
-        assert source.primary_key
-        tree.set("qualify", exp.Qualify(this=exp.EQ(this=number, expression=exp.Literal.number(1))))
-
-    def step(self, index: int) -> exp.Select:
-        """Return the rows so far with the columns of one more node, null where it has no match."""
-        if index == 0:
-            return exp.select("*").from_(exp.to_table("n0"))
-        join = self.plan.join_of(index)
-        matches: exp.Expr = exp.and_(
-            *(
-                exp.EQ(
-                    this=column(f"n{join.parent}.{key.left}", "l"),
-                    expression=column(f"n{index}.{key.right}", "r"),
-                )
-                for key in join.keys
-            ),
-            copy=False,
-        )
-        is_asof = join.rule == "point_in_time"
-        if is_asof:
-            newer = exp.GTE(this=column(f"n0.{TIME}", "l"), expression=column(f"n{index}.{TIME}", "r"))
-            matches = exp.And(this=matches, expression=newer)
-        joined = exp.Join(
-            this=exp.alias_(exp.to_table(f"n{index}"), "r", table=True),
-            side="LEFT",
-            on=matches,
-            **({"method": "ASOF"} if is_asof else {}),
-        )
-        columns = [exp.Column(this=exp.Star(), table=exp.to_identifier("l")), *self.joined_columns(index)]
-        tree = exp.select(*columns, copy=False).from_(
-            exp.alias_(exp.to_table(f"j{index - 1}"), "l", table=True), copy=False
-        )
-        tree.append("joins", joined)
-        return tree
-
-    def joined_columns(self, index: int) -> list[exp.Expr]:
-        match: exp.Expr = column(f"n{index}.{MATCH}", "r")
-        limit = self.plan.age_limit_us(index)
-        features = [
-            field.name for field in self.plan.nodes[index].source.fields if field.name in self.needed[index]
-        ]
-        values: dict[str, exp.Expr] = {feature: column(f"n{index}.{feature}", "r") for feature in features}
-        if limit is not None:
-            age = exp.Sub(this=column(f"n0.{TIME}", "l"), expression=column(f"n{index}.{TIME}", "r"))
-            match = exp.LTE(this=age, expression=exp.Literal.number(limit))
-            values = {feature: _when(match.copy(), value) for feature, value in values.items()}
-        found = exp.Coalesce(this=match, expressions=[exp.false()])
-        return [
-            *(exp.alias_(value, f"n{index}.{feature}", quoted=True) for feature, value in values.items()),
-            exp.alias_(found, f"n{index}.{MATCH}", quoted=True),
-        ]
-
-    def final(self, node: int, feature: str) -> exp.Expr:
-        """Return a feature as the result shows it: null where its node, or one it hangs on, has no match."""
-        value = column(f"n{node}.{feature}")
-        masks = []
-        at = node
-        while at > 0:
-            if any(self.plan.join_of(child).how == "inner" for child in self.plan.children(at)):
-                masks.append(self.has_match(at))
-            at = self.plan.join_of(at).parent
-        return _when(exp.and_(*masks, copy=False), value) if masks else value
-
-    def has_match(self, node: int) -> exp.Expr:
-        """Return whether `node` has a match, counting the inner joins that hang on it."""
-        inner = [child for child in self.plan.children(node) if self.plan.join_of(child).how == "inner"]
-        return exp.and_(column(f"n{node}.{MATCH}"), *(self.has_match(child) for child in inner), copy=False)
-
-
-def _when(test: exp.Expr, value: exp.Expr) -> exp.Expr:
-    return exp.Case(ifs=[exp.If(this=test, true=value)])
-
-
-def _needed_features(plan: Plan) -> list[set[str]]:
-    """Return the features of each node that the plan reads."""
-    needed: list[set[str]] = [set() for _ in plan.nodes]
-    for out in plan.outputs:
-        needed[out.node].add(out.feature)
-    for index, join in enumerate(plan.joins, start=1):
-        needed[join.parent].update(key.left for key in join.keys)
-        needed[index].update(key.right for key in join.keys)
-        needed[index].update(plan.remaining_key(index))
-    for index, node in enumerate(plan.nodes):
-        if node.filter is not None:
-            for _, feature in _columns(node.filter):
-                needed[index].add(feature)
-    for node_index, feature in _columns(plan.filter) if plan.filter is not None else ():
-        needed[node_index].add(feature)
-    return needed
-
-
-def _columns(predicate: Predicate) -> list[tuple[int, str]]:
-    if isinstance(predicate, (And, Or)):
-        return _columns(predicate.left) + _columns(predicate.right)
-    if isinstance(predicate, Not):
-        return _columns(predicate.operand)
-    return [(predicate.column.node, predicate.column.feature)]
+def n_matches(
+    plan: Plan, snapshots: Mapping[int, Snapshot], engine: EngineCapabilities, *, frame: pa.Table | None = None
+) -> Statement:
+    """Return the statement that counts the rows with a match of each joined node, in columns `n1`, `n2`, ..."""
+    scope = _scope(plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), ())
+    nodes = range(1, len(plan.nodes))
+    counts = [
+        exp.alias_(exp.CountIf(this=column(f"n{node}.{MATCH}")), f"n{node}", quoted=True) for node in nodes
+    ]
+    tree = exp.select(*counts).from_(exp.to_table(f"j{len(plan.joins)}"))
+    schema = tuple(Field(name=f"n{node}", type="bigint") for node in nodes)
+    return _finished(scope, tree, len(plan.joins), schema, frame)
 
 
 def identity_order(plan: Plan) -> tuple[tuple[int, str], ...]:
@@ -286,3 +187,89 @@ def identity_order(plan: Plan) -> tuple[tuple[int, str], ...]:
         if join.allow_many and order:
             order += [(index, feature) for feature in plan.remaining_key(index)]
     return tuple(order)
+
+
+def _scope(
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
+    late: Collection[int],
+    order_by: Sequence[tuple[int, str]],
+) -> Scope:
+    carried = _deciding_features(plan, order_by)
+    for out in plan.outputs:
+        if out.node not in late:
+            carried[out.node].add(out.feature)
+    frozen = [frozenset(features) for features in carried]
+    return Scope(plan=plan, snapshots=snapshots, engine=engine, carried=frozen, late=frozenset(late))
+
+
+def _finished(
+    scope: Scope, tree: exp.Select, n_joins: int, schema: Schema, frame: pa.Table | None
+) -> Statement:
+    """Return the statement of a SELECT over the first `n_joins` steps and the scan after them."""
+    last = min(n_joins, len(scope.plan.nodes) - 1)
+    for index in range(last + 1):
+        tree = tree.with_(f"n{index}", as_=scan(scope, index), copy=False)
+        for name, step in steps(scope, index):
+            tree = tree.with_(name, as_=step, copy=False)
+    frames: dict[str, pa.Table] = {}
+    if isinstance(scope.plan.root.source, FrameSource):
+        assert frame is not None, "a plan over a frame runs with the frame"
+        carried = [name for name in frame.column_names if name in scope.carried[0] | _time_of(scope.plan)]
+        places = pa.array(range(frame.num_rows), pa.int64())
+        frames[SPINE] = frame.select(carried).append_column(ROW, places)
+    return Statement(tree=tree, schema=to_arrow_schema(schema), frames=frames)
+
+
+def _time_of(plan: Plan) -> frozenset[str]:
+    event_time = plan.root.source.event_time
+    return frozenset() if event_time is None else frozenset([event_time])
+
+
+def _final(scope: Scope, node: int, feature: str) -> exp.Expr:
+    """Return a column of a node as the result shows it: null where the node, or one it hangs on, has no match."""
+    plan = scope.plan
+    value = column(f"n{node}.{feature}")
+    masks = []
+    at = node
+    while at > 0:
+        if any(plan.join_of(child).how == "inner" for child in plan.children(at)):
+            masks.append(_has_match(plan, at))
+        at = plan.join_of(at).parent
+    return exp.Case(ifs=[exp.If(this=exp.and_(*masks, copy=False), true=value)]) if masks else value
+
+
+def _has_match(plan: Plan, node: int) -> exp.Expr:
+    """Return whether `node` has a match, counting the inner joins that hang on it."""
+    inner = [child for child in plan.children(node) if plan.join_of(child).how == "inner"]
+    return exp.and_(
+        column(f"n{node}.{MATCH}"), *(_has_match(plan, child) for child in inner), copy=False
+    )
+
+
+def _type_of(plan: Plan) -> Callable[[int, str], str]:
+    return lambda node, feature: plan.field(node, feature).type
+
+
+def _deciding_features(plan: Plan, order_by: Sequence[tuple[int, str]]) -> list[set[str]]:
+    """Return the features of each node that joins, filters and order need, whatever the outputs are."""
+    needed: list[set[str]] = [set() for _ in plan.nodes]
+    for index, join in enumerate(plan.joins, start=1):
+        needed[join.parent].update(key.left for key in join.keys)
+        needed[index].update(key.right for key in join.keys)
+        needed[index].update(plan.remaining_key(index))
+    for index, node in enumerate(plan.nodes):
+        if node.filter is not None:
+            needed[index].update(feature for _, feature in _columns(node.filter))
+    for node_index, feature in (*(_columns(plan.filter) if plan.filter is not None else ()), *order_by):
+        needed[node_index].add(feature)
+    return needed
+
+
+def _columns(predicate: Predicate) -> list[tuple[int, str]]:
+    if isinstance(predicate, (And, Or)):
+        return _columns(predicate.left) + _columns(predicate.right)
+    if isinstance(predicate, Not):
+        return _columns(predicate.operand)
+    return [(predicate.column.node, predicate.column.feature)]

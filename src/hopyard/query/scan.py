@@ -6,13 +6,13 @@ Nothing here is SQL as text: names are quoted identifiers and values are literal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 from sqlglot import exp
 
-from hopyard.model.commit import Snapshot
+from hopyard.model.commit import ChangeFile, DataFile, Snapshot
 from hopyard.model.plan import And, Compare, IsIn, IsNull, Like, Not, Or, Predicate, Value
 from hopyard.model.schema import Field, Schema
 from hopyard.model.types import FeatureType, parse_type
@@ -41,6 +41,20 @@ _OPERATORS: dict[str, type[exp.Binary]] = {
     ">=": exp.GTE,
 }
 
+File = DataFile | ChangeFile
+
+ADDRESS = "__address"
+FILE_INDEX = exp.cast(exp.column("file_index"), "BIGINT")
+FILE_ROW = exp.column("file_row_number")
+ADDRESS_BITS = 40
+ADDRESS_OF_ROW = exp.BitwiseOr(
+    this=exp.Paren(this=exp.BitwiseLeftShift(this=FILE_INDEX, expression=exp.Literal.number(ADDRESS_BITS))),
+    expression=FILE_ROW,
+)
+"""The place of a row's file in the list that is read, and of the row in its file, in one whole number."""
+_VIRTUAL = frozenset({"filename", "file_index", "file_row_number"})
+"""Columns that the engine gives to every file."""
+
 ColumnOf = Callable[[int, str], exp.Expr]
 """Returns the SQL column of a node's feature."""
 
@@ -58,6 +72,11 @@ def sql_type(type_: FeatureType) -> str:
     return _SQL_TYPES[type_.kind]
 
 
+def tree_type(type_: FeatureType) -> exp.DataType:
+    """Return a feature type as a type of the tree, which each dialect writes in its own words."""
+    return exp.DataType.build(sql_type(type_), dialect="duckdb")
+
+
 def name(text: str) -> exp.Identifier:
     """Return a quoted identifier."""
     return exp.to_identifier(text, quoted=True)
@@ -68,24 +87,72 @@ def column(text: str, table: str | None = None) -> exp.Column:
     return exp.Column(this=name(text), table=name(table) if table else None)
 
 
-def read_files(snapshot: Snapshot, fields: Schema) -> exp.Expr:
-    """Return a FROM item with these features of a snapshot; a feature that a file lacks is null there."""
-    if not snapshot.files:
-        typed = (
-            (field.name, exp.cast(exp.Null(), sql_type(field.feature_type), dialect="duckdb"))
-            for field in fields
-        )
-        nulls = [exp.alias_(value, name, quoted=True) for name, value in typed]
+def read_files(snapshot: Snapshot, fields: Schema, *, with_address: bool = False) -> exp.Expr:
+    """Return a FROM item with these features of a snapshot; a feature that a file lacks is null there.
+
+    Args:
+        with_address: also give each row's `__address`: the place of its file in `snapshot.files`, and in the file.
+    """
+    return read_paths(snapshot.files, fields, {ADDRESS: ADDRESS_OF_ROW} if with_address else {})
+
+
+def read_paths(files: Sequence[File], fields: Schema, extra: Mapping[str, exp.Expr]) -> exp.Expr:
+    """Return a FROM item with these features of files, and with more columns that may use FILE_INDEX, FILE_ROW.
+
+    Args:
+        extra: expressions by column name; of a row's own columns they may use those that no feature is called like.
+    """
+    if not files:
+        typed = [(field.name, field.feature_type) for field in fields]
+        nulls = [exp.alias_(exp.cast(exp.Null(), tree_type(type_)), name, quoted=True) for name, type_ in typed]
+        nulls += [exp.alias_(exp.cast(exp.Null(), "BIGINT"), name, quoted=True) for name in extra]
         return exp.select(*(nulls or [exp.Null()])).where(exp.false()).subquery("empty")
-    files = exp.Array(expressions=[exp.Literal.string(file.path) for file in snapshot.files])
-    schema = exp.ToMap(this=exp.Struct(expressions=[_schema_entry(field) for field in fields]))
-    option = exp.EQ(this=exp.column("schema"), expression=schema)
-    return exp.Table(this=exp.ReadParquet(expressions=[files, option]))
+    partitioned = set(files[0].partition)
+    stored = [field for field in fields if field.name not in partitioned]
+    paths = exp.Array(expressions=[exp.Literal.string(file.path) for file in files])
+    schema = exp.ToMap(this=exp.Struct(expressions=[_schema_entry(field) for field in stored]))
+    # A schema must not be empty; without one, the files' own columns are there and are not read.
+    options = [exp.EQ(this=exp.column("schema"), expression=schema)] if stored else []
+    table = exp.Table(this=exp.ReadParquet(expressions=[paths, *options]))
+    if not partitioned and not extra and not any(field.name in _VIRTUAL for field in fields):
+        return table
+    values = {
+        field.name: _partition_value(field, files) if field.name in partitioned else column(_read_as(field.name))
+        for field in fields
+    }
+    shown = [exp.alias_(value.copy(), name, quoted=True) for name, value in {**values, **extra}.items()]
+    return exp.select(*(shown or [exp.Null()]), copy=False).from_(table, copy=False).subquery("files")
+
+
+def read_table(snapshot: Snapshot) -> exp.Expr:
+    """Return a FROM item with the rows of a snapshot, for engines that read Delta tables themselves."""
+    table = exp.Table(this=name(snapshot.uri), db=exp.to_identifier("delta"))
+    version = exp.Literal.number(snapshot.table_version)
+    table.set("version", exp.Version(this="VERSION", kind="AS OF", expression=version))
+    return table
+
+
+def by_file(values: Sequence[exp.Expr]) -> exp.Expr:
+    """Return the value that belongs to the file of a row; to be used in `read_paths(extra=...)`."""
+    place = exp.Add(this=FILE_INDEX.copy(), expression=exp.Literal.number(1))
+    return exp.Anonymous(this="list_extract", expressions=[exp.Array(expressions=list(values)), place])
+
+
+def _partition_value(field: Field, files: Sequence[File]) -> exp.Expr:
+    """Return a partition column, which stands in no file: its value is known per file."""
+    found = (file.partition[field.name] for file in files)
+    values = [exp.Null() if value is None else sql_literal(value.to_python()) for value in found]
+    return exp.cast(by_file(values), tree_type(field.feature_type))
+
+
+def _read_as(feature: str) -> str:
+    """Return the name under which a file's column is read: some are taken by the engine's own columns."""
+    return f"__{feature}" if feature in _VIRTUAL else feature
 
 
 def _schema_entry(field: Field) -> exp.Expr:
     facts = {
-        "name": exp.Literal.string(field.name),
+        "name": exp.Literal.string(_read_as(field.name)),
         "type": exp.Literal.string(sql_type(field.feature_type)),
         "default_value": exp.Null(),
     }
@@ -97,11 +164,10 @@ def event_micros(field: Field, unit: str | None, value: exp.Expr) -> exp.Expr:
     """Return an event-time column as UTC microseconds."""
     kind = field.feature_type.kind
     if kind == "timestamp":
-        return exp.Anonymous(this="epoch_us", expressions=[value])
+        return exp.UnixMicros(this=value)
     if kind == "date":
-        days = exp.Sub(this=value, expression=exp.cast(exp.Literal.string("1970-01-01"), "DATE"))
         return exp.Mul(
-            this=exp.cast(exp.Paren(this=days), "BIGINT"), expression=exp.Literal.number(US_PER_DAY)
+            this=exp.cast(exp.UnixDate(this=value), "BIGINT"), expression=exp.Literal.number(US_PER_DAY)
         )
     return exp.Mul(this=value, expression=exp.Literal.number(US_PER_UNIT[unit or "us"]))
 
@@ -119,7 +185,7 @@ def sql_literal(value: object) -> exp.Expr:
     if isinstance(value, date):
         return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
     if isinstance(value, bytes):
-        return exp.Anonymous(this="from_hex", expressions=[exp.Literal.string(value.hex())])
+        return exp.Unhex(this=exp.Literal.string(value.hex()))
     if isinstance(value, Decimal):
         scale = max(0, -int(value.as_tuple().exponent))
         return exp.cast(exp.Literal.string(format(value, "f")), f"DECIMAL(38, {scale})")
@@ -169,7 +235,7 @@ def _compare(feature: str, type_: FeatureType, value: exp.Expr, op: str, with_: 
             return _constant(value, answer=op == "!=")
     compared = _OPERATORS[op](this=value.copy(), expression=sql_literal(python))
     if type_.kind in _FLOATS and op in (">", ">="):  # the engine sorts NaN above every number
-        is_nan = exp.Anonymous(this="isnan", expressions=[value.copy()])
+        is_nan = exp.IsNan(this=value.copy())
         return exp.Paren(this=exp.And(this=compared, expression=exp.Not(this=is_nan)))
     return compared
 

@@ -14,8 +14,10 @@ from hopyard.model.commit import Snapshot
 from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Value
 from hopyard.model.types import parse_type
 from hopyard.query.build import check_ages, find_output
-from hopyard.query.lower import lower, multiples
+from hopyard.query.lower import lower, multiples, n_matches
+from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
+from hopyard.retrieve.assemble import stream
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe
 from hopyard.session import Session
 from hopyard.time import US_PER_DAY, US_PER_UNIT
@@ -58,14 +60,31 @@ def read_resolved(
     limit: int | None = None,
 ) -> pa.Table:
     """Return the rows of a plan whose commits are resolved; see `read_plan`."""
+    return stream_resolved(
+        session, plan, snapshots, frame=frame, order_by=order_by, missing=missing, limit=limit
+    ).read_all()
+
+
+def stream_resolved(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    *,
+    frame: pa.Table | None = None,
+    order_by: Sequence[tuple[int, str]] = (),
+    missing: Literal["drop", "null"] = "drop",
+    limit: int | None = None,
+) -> pa.RecordBatchReader:
+    """Return the rows of a plan whose commits are resolved, as a stream of batches; see `read_plan`."""
     if missing == "drop":
         plan = existing_features(plan, snapshots)
     check_ages(plan)
     for note in as_of_now(plan):
         warnings.warn(note, HopyardWarning, stacklevel=2)
-    _check_single_matches(session, plan, snapshots, frame)
-    statement = lower(plan, snapshots, frame=frame, order_by=order_by, limit=limit)
-    return session.engine.run(statement).read_all()
+    needed = prune(plan, snapshots, frame)
+    _check_single_matches(session, plan, needed, frame)
+    _warn_of_lost_matches(session, plan, needed, frame)
+    return stream(session, plan, needed, frame=frame, order_by=order_by, limit=limit)
 
 
 def as_of_now(plan: Plan) -> tuple[str, ...]:
@@ -123,13 +142,40 @@ def _check_single_matches(
     for index, join in enumerate(plan.joins, start=1):
         if join.rule != "equal" or join.allow_many or not plan.remaining_key(index):
             continue
-        found = session.engine.run(multiples(plan, snapshots, index, frame=frame)).read_all()
+        statement = multiples(plan, snapshots, session.engine.capabilities, index, frame=frame)
+        found = session.engine.run(statement).read_all()
         if found.num_rows:
             example = found.drop_columns(["__count"]).to_pylist()[0]
             raise MultipleMatchesError(
                 f"{plan.nodes[index].source.label!r} has {found.column('__count')[0].as_py()} rows for {example}: the "
                 f"join covers only a part of its primary key (open: {', '.join(plan.remaining_key(index))}), so it "
                 f"would multiply rows. Join on the whole key, filter the group first, or pass allow_many=True."
+            )
+
+
+def _warn_of_lost_matches(
+    session: Session, plan: Plan, snapshots: Mapping[int, Snapshot], frame: pa.Table | None
+) -> None:
+    """Warn if as_known() loses most matches of a group: its history was committed later than it happened."""
+    if plan.known_delay_us is None or not plan.joins:
+        return
+    any_time = msgspec.structs.replace(plan, known_delay_us=None)
+    found, possible = (
+        session.engine.run(n_matches(asked, snapshots, session.engine.capabilities, frame=frame))
+        .read_all()
+        .to_pylist()[0]
+        for asked in (plan, any_time)
+    )
+    for index in range(1, len(plan.nodes)):
+        n_found, n_possible = found[f"n{index}"], possible[f"n{index}"]
+        if n_found * 2 < n_possible:
+            warnings.warn(
+                f"as_known() finds a row of {plan.nodes[index].source.label!r} for {n_found} rows, and {n_possible} "
+                f"would have one but for when it was committed: most of its history was committed later than it "
+                f"happened. Allow for the lag with as_known(delay=...), or load old data with "
+                f"insert(..., committed_at=...).",
+                HopyardWarning,
+                stacklevel=3,
             )
 
 
@@ -151,8 +197,16 @@ def query_frame(
     return to_dataframe(read_plan(session, plan, order_by=orders, limit=limit), dataframe_type)
 
 
-def to_sql(session: Session, plan: Plan) -> str:
+def query_batches(session: Session, plan: Plan, *, frame: pa.Table | None = None) -> pa.RecordBatchReader:
+    """Return the rows of a plan as a stream of batches; see `Query.read_batches`."""
+    resolved, snapshots = resolve(session, plan)
+    return stream_resolved(session, resolved, snapshots, frame=frame)
+
+
+def to_sql(session: Session, plan: Plan, *, frame: pa.Table | None = None) -> str:
     """Return the SQL of a plan, formatted, over the files that it would read now."""
     resolved, snapshots = resolve(session, plan)
-    tree = lower(existing_features(resolved, snapshots), snapshots).tree
-    return tree.sql(dialect=session.engine.capabilities.dialect, pretty=True)
+    existing = existing_features(resolved, snapshots)
+    engine = session.engine.capabilities
+    statement = lower(existing, prune(existing, snapshots, frame), engine, frame=frame)
+    return statement.tree.sql(dialect=engine.dialect, pretty=True)

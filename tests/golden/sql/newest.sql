@@ -33,6 +33,7 @@ WITH n0 AS (
     l.*,
     "r"."n1.city" AS "n1.city",
     "r"."n1.temp" AS "n1.temp",
+    "r"."n1.__time" AS "n1.__time",
     COALESCE("r"."n1.__match", FALSE) AS "n1.__match"
   FROM j0 AS l
   LEFT JOIN n1 AS r

@@ -23,9 +23,7 @@ WITH n0 AS (
     "shop" AS "n1.shop",
     "day" AS "n1.day",
     "price" AS "n1.price",
-    CAST((
-      "day" - CAST('1970-01-01' AS DATE)
-    ) AS BIGINT) * 86400000000 AS "n1.__time",
+    CAST(DATE_DIFF('DAY', CAST('1970-01-01' AS DATE), "day") AS BIGINT) * 86400000000 AS "n1.__time",
     TRUE AS "n1.__match"
   FROM READ_PARQUET(
     [
@@ -44,6 +42,7 @@ WITH n0 AS (
     "r"."n1.shop" AS "n1.shop",
     "r"."n1.day" AS "n1.day",
     "r"."n1.price" AS "n1.price",
+    "r"."n1.__time" AS "n1.__time",
     COALESCE("r"."n1.__match", FALSE) AS "n1.__match"
   FROM j0 AS l
   ASOF LEFT JOIN n1 AS r

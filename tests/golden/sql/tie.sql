@@ -22,9 +22,7 @@ WITH n0 AS (
     "item" AS "n1.item",
     "shop" AS "n1.shop",
     "price" AS "n1.price",
-    CAST((
-      "day" - CAST('1970-01-01' AS DATE)
-    ) AS BIGINT) * 86400000000 AS "n1.__time",
+    CAST(DATE_DIFF('DAY', CAST('1970-01-01' AS DATE), "day") AS BIGINT) * 86400000000 AS "n1.__time",
     TRUE AS "n1.__match"
   FROM READ_PARQUET(
     [
@@ -37,10 +35,11 @@ WITH n0 AS (
 ), j1 AS (
   SELECT
     l.*,
-    CASE WHEN "l"."n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.item" END AS "n1.item",
-    CASE WHEN "l"."n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.shop" END AS "n1.shop",
-    CASE WHEN "l"."n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.price" END AS "n1.price",
-    COALESCE("l"."n0.__time" - "r"."n1.__time" <= 86400000000, FALSE) AS "n1.__match"
+    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.item" END AS "n1.item",
+    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.shop" END AS "n1.shop",
+    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.price" END AS "n1.price",
+    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.__time" END AS "n1.__time",
+    COALESCE("n0.__time" - "r"."n1.__time" <= 86400000000, FALSE) AS "n1.__match"
   FROM j0 AS l
   ASOF LEFT JOIN n1 AS r
     ON "l"."n0.item" = "r"."n1.item" AND "l"."n0.__time" >= "r"."n1.__time"

@@ -1,0 +1,148 @@
+"""Which files of its snapshots a plan cannot need, by the ranges of values that the tables' logs know per file.
+
+Only what can be told for sure is left out: a file is kept wherever its range is not known. The answer is the same
+without pruning; only the files that are opened differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hopyard.compute.event_time import event_times_us
+from hopyard.model.commit import DataFile, Snapshot
+from hopyard.model.plan import And, Compare, FrameSource, IsIn, Node, Plan, Predicate, Value
+from hopyard.time import US_PER_DAY, US_PER_UNIT
+
+Range = tuple[int, int]
+
+_RANGED = frozenset({"int", "bigint", "timestamp", "date"})
+
+
+def prune(
+    plan: Plan, snapshots: Mapping[int, Snapshot], frame: pa.Table | None = None
+) -> dict[int, Snapshot]:
+    """Return the snapshots with only the files that may hold rows which the plan reads.
+
+    A file is left out if a filter of its own group excludes all its rows; and in a point-in-time join if all its rows are
+    later than every row of the root, or too old for every row.
+    """
+    pruned = {
+        index: _filtered(plan.nodes[index], snapshot) for index, snapshot in snapshots.items()
+    }
+    spine = _root_times(plan, pruned, frame)
+    for index, join in enumerate(plan.joins, start=1):
+        if join.rule == "point_in_time" and spine is not None:
+            pruned[index] = _in_reach(plan, index, pruned[index], spine)
+    return pruned
+
+
+def _root_times(plan: Plan, snapshots: Mapping[int, Snapshot], frame: pa.Table | None) -> Range | None:
+    """Return between which event times (UTC microseconds) the root's rows are; None: unknown."""
+    source = plan.root.source
+    if source.event_time is None:
+        return None
+    if isinstance(source, FrameSource):
+        assert frame is not None
+        if not frame.num_rows:
+            return None
+        field = plan.field(0, source.event_time)
+        times = event_times_us(field, source.event_time_unit, frame.column(source.event_time))
+        bounds = pc.min_max(times).as_py()
+        return bounds["min"], bounds["max"]
+    ranges = [_times_us(plan, 0, file) for file in snapshots[0].files]
+    known = [range_ for range_ in ranges if range_ is not None]
+    if not known or len(known) < len(ranges):
+        return None
+    return min(low for low, _ in known), max(high for _, high in known)
+
+
+def _times_us(plan: Plan, node: int, file: DataFile) -> Range | None:
+    source = plan.nodes[node].source
+    assert source.event_time is not None
+    range_ = file.ranges.get(source.event_time)
+    if range_ is None:
+        return None
+    kind = plan.field(node, source.event_time).feature_type.kind
+    if kind == "timestamp":
+        return range_
+    factor = US_PER_DAY if kind == "date" else US_PER_UNIT[source.event_time_unit or "us"]
+    return range_[0] * factor, range_[1] * factor
+
+
+def _in_reach(plan: Plan, node: int, snapshot: Snapshot, spine: Range) -> Snapshot:
+    limit = plan.age_limit_us(node)
+
+    def is_kept(file: DataFile) -> bool:
+        times = _times_us(plan, node, file)
+        if times is None:
+            return True
+        # The newest row before the root's first may be anywhere before it, unless there is a limit to its age.
+        return times[0] <= spine[1] and (limit is None or times[1] >= spine[0] - limit)
+
+    return _only(snapshot, is_kept)
+
+
+def _filtered(node: Node, snapshot: Snapshot) -> Snapshot:
+    conditions = list(_conjuncts(node.filter)) if node.filter is not None else []
+    if not conditions:
+        return snapshot
+    kinds = {field.name: field.feature_type.kind for field in node.source.fields}
+
+    def is_kept(file: DataFile) -> bool:
+        return all(_may_match(condition, file, kinds) for condition in conditions)
+
+    return _only(snapshot, is_kept)
+
+
+def _only(snapshot: Snapshot, is_kept: Callable[[DataFile], bool]) -> Snapshot:
+    files = tuple(file for file in snapshot.files if is_kept(file))
+    return snapshot if len(files) == len(snapshot.files) else msgspec.structs.replace(snapshot, files=files)
+
+
+def _conjuncts(predicate: Predicate) -> Iterator[Predicate]:
+    """Yield conditions that every matching row fulfils."""
+    if isinstance(predicate, And):
+        yield from _conjuncts(predicate.left)
+        yield from _conjuncts(predicate.right)
+    else:
+        yield predicate
+
+
+def _may_match(condition: Predicate, file: DataFile, kinds: Mapping[str, str]) -> bool:
+    """Return False if no row of a file can fulfil a condition."""
+    if not isinstance(condition, (Compare, IsIn)):
+        return True
+    feature = condition.column.feature
+    values = condition.values if isinstance(condition, IsIn) else (condition.value,)
+    op = "==" if isinstance(condition, IsIn) else condition.op
+    if feature in file.partition:
+        held = file.partition[feature]
+        if held is None:
+            return False  # null matches no comparison
+        if op == "==" and all(value.type == held.type for value in values):
+            return any(value.value == held.value for value in values)
+        return True
+    range_ = file.ranges.get(feature)
+    if range_ is None or kinds[feature] not in _RANGED:
+        return True
+    return any(_overlaps(range_, op, value, kinds[feature]) for value in values)
+
+
+def _overlaps(range_: Range, op: str, value: Value, kind: str) -> bool:
+    low, high = range_
+    same_kind = value.type == kind or {value.type, kind} <= {"int", "bigint"}
+    if not same_kind or not isinstance(value.value, int) or isinstance(value.value, bool):
+        return True  # a number or an instant of another type: the engine compares it exactly
+    number = value.value
+    return {
+        "==": low <= number <= high,
+        "!=": True,
+        "<": low < number,
+        "<=": low <= number,
+        ">": high > number,
+        ">=": high >= number,
+    }[op]

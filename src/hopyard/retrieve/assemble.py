@@ -1,0 +1,163 @@
+"""The rows of a plan as a stream of Arrow batches: joined narrow first, then the features of the winners alone.
+
+A join needs keys and times only. Where the groups are large, the engine joins those, and gives for each row of the
+result the addresses of the winners; their features are then read and put beside each other here, a part of the result at
+a time, so that a result may be larger than memory. How a result comes about changes nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hopyard.model.arrow import to_arrow_schema
+from hopyard.model.commit import Snapshot
+from hopyard.model.plan import FrameSource, Output, Plan
+from hopyard.query.lower import PLACE, address_name, late_outputs, lower, lower_fetch, lower_narrow
+from hopyard.query.nodes import files_of
+from hopyard.query.scan import ADDRESS, ADDRESS_BITS
+from hopyard.session import Session
+
+BATCH_ROWS = 122_880
+MIN_LATE_FEATURES = 2
+"""Fewer are carried along: an address is as wide."""
+MIN_LATE_ROOT_FEATURES = 6
+"""Every row of the root is in the result: to fetch its features pays only where many joins would carry many."""
+_PARTS_OF_MEMORY = 12
+"""A part of the result may take so much of the memory limit: it exists about three times while it is put together."""
+_BYTES = {"boolean": 1, "int": 4, "float": 4, "date": 4, "string": 24, "binary": 32, "decimal": 16}
+_ROW_MASK = (1 << ADDRESS_BITS) - 1
+
+
+def stream(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    *,
+    frame: pa.Table | None = None,
+    order_by: Sequence[tuple[int, str]] = (),
+    limit: int | None = None,
+) -> pa.RecordBatchReader:
+    """Return the rows of a resolved plan as batches with its schema, in the order asked for.
+
+    Args:
+        snapshots: by node; may be pruned.
+    """
+    engine = session.engine
+    late = late_nodes(plan, snapshots, order_by, from_rows=session.config.late_from_rows)
+    n_root_rows = frame.num_rows if frame is not None else snapshots[0].n_rows
+    is_small = n_root_rows * _narrow_width(plan, late, order_by) < session.config.memory_bytes // 4
+    if not late or not is_small or not engine.capabilities.has_file_lists:
+        statement = lower(
+            plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit
+        )
+        return engine.run(statement)
+    statement = lower_narrow(
+        plan, snapshots, engine.capabilities, late=late, frame=frame, order_by=order_by, limit=limit
+    )
+    narrow = engine.run(statement).read_all()
+    schema = to_arrow_schema(plan.schema)
+    fetched = late_outputs(plan, late, order_by)
+    n_rows = rows_per_part(plan, session.config.memory_bytes)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, narrow.num_rows, n_rows):
+            part = narrow.slice(start, n_rows)
+            columns = {name: part.column(name) for name in part.column_names}
+            for node in sorted(late):
+                outputs = [out for out in fetched if out.node == node]
+                addresses = part.column(address_name(node))
+                columns |= _fetch(session, plan, snapshots, node, outputs, addresses, frame)
+            whole = pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+            yield from whole.to_batches(max_chunksize=BATCH_ROWS)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def late_nodes(
+    plan: Plan, snapshots: Mapping[int, Snapshot], order_by: Sequence[tuple[int, str]], *, from_rows: int
+) -> frozenset[int]:
+    """Return the nodes whose features are fetched for the winners alone.
+
+    Args:
+        from_rows: with fewer rows in all the groups together, none: one statement is faster.
+    """
+    if not plan.joins or sum(snapshot.n_rows for snapshot in snapshots.values()) < from_rows:
+        return frozenset()
+    everything = range(len(plan.nodes))
+    wide = late_outputs(plan, everything, order_by)
+    counts = [sum(out.node == node for out in wide) for node in everything]
+    late = {node for node in everything[1:] if counts[node] >= MIN_LATE_FEATURES}
+    is_frame = isinstance(plan.root.source, FrameSource)
+    if counts[0] >= (1 if is_frame else MIN_LATE_ROOT_FEATURES):
+        late.add(0)
+    return frozenset(late) if late - {0} else frozenset()
+
+
+def rows_per_part(plan: Plan, memory_bytes: int) -> int:
+    """Return how many rows of the result are put together at a time: whole batches, at least one."""
+    width = _width(plan, plan.outputs)
+    return max(1, memory_bytes // _PARTS_OF_MEMORY // max(1, width) // BATCH_ROWS) * BATCH_ROWS
+
+
+def _narrow_width(plan: Plan, late: frozenset[int], order_by: Sequence[tuple[int, str]]) -> int:
+    """Return about how many bytes a row has that is carried while its features are fetched."""
+    fetched = late_outputs(plan, late, order_by)
+    return _width(plan, [out for out in plan.outputs if out not in fetched]) + 8 * len(late)
+
+
+def _width(plan: Plan, outputs: Sequence[Output]) -> int:
+    kinds = (plan.field(out.node, out.feature).feature_type.kind for out in outputs)
+    return sum(_BYTES.get(kind, 8) + 1 for kind in kinds)
+
+
+def _fetch(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    node: int,
+    outputs: Sequence[Output],
+    addresses: pa.ChunkedArray,
+    frame: pa.Table | None,
+) -> dict[str, pa.Array]:
+    """Return the outputs of a late node for these addresses, in their order; null where there is none."""
+    if isinstance(plan.nodes[node].source, FrameSource):
+        assert frame is not None
+        return _taken(frame, {out.name: out.feature for out in outputs}, addresses.combine_chunks())
+    places = np.flatnonzero(np.asarray(addresses.is_valid()))
+    known = addresses.drop_null().to_numpy()
+    # Only the files that hold winners are opened; addresses count in the list of these.
+    files, in_files = np.unique(known >> ADDRESS_BITS, return_inverse=True)
+    wanted = pa.table(
+        {
+            ADDRESS: pa.array((in_files.astype(np.int64) << ADDRESS_BITS) | (known & _ROW_MASK)),
+            PLACE: pa.array(places),
+        }
+    )
+    all_files = files_of(plan, snapshots, node)
+    fields = {out.name: plan.field(node, out.feature) for out in outputs}
+    statement = lower_fetch([all_files[index] for index in files.tolist()], fields, wanted)
+    found = session.engine.run(statement).read_all()
+    position = np.full(len(addresses), -1, np.int64)
+    position[found.column(PLACE).to_numpy()] = np.arange(found.num_rows)
+    return _taken(found, {name: name for name in fields}, _or_null(position))
+
+
+def _or_null(position: npt.NDArray[np.int64]) -> pa.Array:
+    missing = position < 0
+    return pa.array(position, mask=missing) if missing.any() else pa.array(position)
+
+
+def _taken(table: pa.Table, names: Mapping[str, str], places: pa.Array) -> dict[str, pa.Array]:
+    """Return columns of a table, by new names, at these places."""
+
+    def take(name: str) -> pa.Array:
+        # One chunk: to take from many copies them anyway, and for each column again.
+        return table.column(name).combine_chunks().take(places)
+
+    with ThreadPoolExecutor(2) as pool:  # Arrow works without the interpreter's lock
+        return dict(zip(names, pool.map(take, names.values()), strict=True))
