@@ -11,7 +11,9 @@ from hopyard.feature_view import FeatureView
 from hopyard.ingest.draft import draft_group
 from hopyard.ingest.find import get_group, get_or_draft_group, list_groups
 from hopyard.model.specs import EventTimeUnit, TransformationSpec
-from hopyard.queries import Query, plan_of
+from hopyard.queries import Query, plan_of, query_over
+from hopyard.query.feature import Feature
+from hopyard.query.namespace import find_feature, plan_features
 from hopyard.query.sql import sql
 from hopyard.retrieve.convert import to_dataframe
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
@@ -202,6 +204,58 @@ class FeatureStore:
     def list_feature_views(self, name: str | None = None) -> list[FeatureView]:
         """Return the stored feature views, all versions, ordered by name and version."""
         return [FeatureView(self._session, spec) for spec in list_views(self._session, name)]
+
+    def spine(
+        self,
+        df: object,
+        *,
+        event_time: str | None = None,
+        event_time_unit: EventTimeUnit | None = None,
+        primary_key: Sequence[str] | str = (),
+        foreign_key: Sequence[str] | Mapping[str, str] | str = (),
+    ) -> Query:
+        """Return a query with a dataframe in the place of the left-most group, to join feature groups to its rows.
+
+        The result has one row per row of the dataframe, in its order: its columns, then the features that are joined.
+
+        Args:
+            df: any dataframe that `FeatureGroup.insert` takes, read by the same rules: a naive timestamp is UTC, an
+                index without a name is no column. It is never changed, and later changes to it have no effect.
+            event_time: the column that says when a row held in the world: a timestamp, a date (00:00 UTC), or a
+                bigint since 1970. Without one, the newest rows are joined, whatever their time.
+            event_time_unit: what a bigint event time counts: s, ms or us.
+            primary_key: columns from which joins are inferred, as from the primary key of a group. They may repeat and
+                have nulls, which match nothing.
+            foreign_key: columns that hold keys of feature groups, likewise; as a dict where the names differ.
+        Raises:
+            SchemaMismatchError: no dataframe, a column that is missing or has no feature type, a null event time; names
+                the column, the count and the first rows.
+            InvalidNameError: columns whose names cannot name features.
+            ConfigError: an event_time_unit that is missing or contradicts the type.
+        """
+        return query_over(self._session, df, event_time, event_time_unit, primary_key, foreign_key)
+
+    def get_features(self, names: Sequence[str] | str) -> Query:
+        """Return a query of features by their names alone, joined as their groups' keys allow.
+
+        The left-most group is the one among theirs whose keys reach all others; of several, the one with the largest
+        primary key, then the one that is named first. The others are joined to it by inferred keys, or to one of them
+        where only its keys reach (a snowflake). Point-in-time joins follow the left-most group's event time.
+
+        Args:
+            names: `feature`, looked up in the latest version of every group; `group.feature` of a group's latest
+                version; or `group@2.feature`. The result has them in this order, by their own names.
+        Raises:
+            NotFoundError: no such feature, group or version; with close matches.
+            AmbiguousFeatureError: several groups have the feature, or two of the result would have one name.
+            JoinKeyError: no group among them reaches all others; the message shows their keys.
+            QueryError: no names, or one twice.
+        """
+        return Query(self._session, plan_features(list_groups(self._session, None), names))
+
+    def get_feature(self, name: str) -> Feature:
+        """Return a feature by its name alone, looked up as `get_features` does, with the same errors."""
+        return find_feature(list_groups(self._session, None), name)
 
     def sql(self, query: str, *, as_of: Instant | None = None, dataframe_type: str = "default") -> Any:
         """Return the rows of a SELECT over feature groups as a dataframe.

@@ -76,6 +76,7 @@ class FeatureView:
     def training_data(
         self,
         *,
+        spine: object = None,
         start_time: Instant | None = None,
         end_time: Instant | None = None,
         training_helper_columns: bool = False,
@@ -85,16 +86,28 @@ class FeatureView:
 
         Each row has its features as they were at its event time; rows are ordered by the root's row identity.
 
+        With a spine, X has its columns in their order (without labels), then the view's other features, and y the
+        labels that it brings; rows keep its order. Neither the filter on the root nor `query.filter` after the joins
+        applies to it: they choose rows of the group. An inner join still drops the rows without a match.
+
         Args:
+            spine: a dataframe in the place of the root group, such as `insert` takes. It has the root's event time, the
+                columns by which other groups are joined to the root, and the root's own features and training helper
+                columns; labels of the root may be missing, then y is None. Further columns are kept. A column that is
+                called as a feature of the root has its type.
             start_time: only rows with this event time or a later one (UTC).
             end_time: only rows with an earlier event time than this (UTC).
             training_helper_columns: keep them in X.
             dataframe_type: see `Query.read`. One label is a Series or a vector, several are a frame, none is None.
+        Raises:
+            SchemaMismatchError: the spine lacks columns (the message lists all), or has values that do not fit.
+            AmbiguousFeatureError: a column of the spine is called as a feature of another group.
         """
         return in_memory(
             self._session,
             self._spec,
             None,
+            spine=spine,
             start_us=optional_micros(start_time),
             end_us=optional_micros(end_time),
             keep_helpers=training_helper_columns,
@@ -105,6 +118,7 @@ class FeatureView:
         self,
         test_size: float | None = None,
         *,
+        spine: object = None,
         train_start: Instant | None = None,
         train_end: Instant | None = None,
         test_start: Instant | None = None,
@@ -120,6 +134,9 @@ class FeatureView:
             test_size: the share of test rows, chosen by a seeded hash of each row's identity; or, by event time,
                 train_start <= train < train_end and test_start <= test < test_end (UTC; missing ends are open, and of
                 two neighbouring bounds one is enough).
+            spine: a dataframe in the place of the root group, see `training_data`. Its rows are placed by the hash of
+                the root's primary key if it has that, else of the columns by which other groups are joined, and the
+                event time; without any of them, of all its columns. The order of its rows has no influence.
             seed: of the random split; the default is fixed.
             exact: exactly the rounded share (default where a split is small), or a threshold on the hash, by which a
                 row never changes its split when data grows.
@@ -138,6 +155,7 @@ class FeatureView:
             self._session,
             self._spec,
             request,
+            spine=spine,
             keep_helpers=training_helper_columns,
             dataframe_type=dataframe_type,
         )
@@ -147,6 +165,7 @@ class FeatureView:
         validation_size: float | None = None,
         test_size: float | None = None,
         *,
+        spine: object = None,
         train_start: Instant | None = None,
         train_end: Instant | None = None,
         validation_start: Instant | None = None,
@@ -173,6 +192,7 @@ class FeatureView:
             self._session,
             self._spec,
             request,
+            spine=spine,
             keep_helpers=training_helper_columns,
             dataframe_type=dataframe_type,
         )
@@ -284,6 +304,7 @@ class FeatureView:
     def get_batch_data(
         self,
         *,
+        spine: object = None,
         start_time: Instant | None = None,
         end_time: Instant | None = None,
         training_dataset_version: int | None = None,
@@ -294,7 +315,11 @@ class FeatureView:
     ) -> Any:
         """Return the features of the root's rows, each as they were at its event time, for batch scoring.
 
+        With a spine: its columns without labels, then the view's other features, for its rows in its order; filters
+        as in `training_data`.
+
         Args:
+            spine: a dataframe in the place of the root group, see `training_data`; helper columns are not needed.
             start_time: only rows with this event time or a later one (UTC).
             end_time: only rows with an earlier event time than this (UTC).
             training_dataset_version: whose fitted statistics transform the features; None: the latest. Unused by
@@ -305,10 +330,12 @@ class FeatureView:
             dataframe_type: see `Query.read`.
         Raises:
             NotFoundError: the view has transformations and no training dataset.
+            SchemaMismatchError, AmbiguousFeatureError: a spine that does not fit, see `training_data`.
         """
         return batch_frame(
             self._session,
             self._spec,
+            spine=spine,
             start_us=optional_micros(start_time),
             end_us=optional_micros(end_time),
             training_dataset_version=training_dataset_version,

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hopyard.errors import QueryError
 from hopyard.model.plan import Column, JoinType, Plan
 from hopyard.model.schema import Schema
-from hopyard.query.build import JoinOptions, as_of, filter_rows, find_output, join
+from hopyard.model.specs import EventTimeUnit
+from hopyard.query.build import JoinOptions, as_known, as_of, filter_rows, find_output, join
 from hopyard.query.feature import Condition, Feature, predicate_of
-from hopyard.retrieve.read import query_frame, to_sql
+from hopyard.retrieve.frames import query_rows
+from hopyard.retrieve.read import query_batches, to_sql
+from hopyard.retrieve.spine import frame_spine
 from hopyard.session import Session
 from hopyard.time import Instant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Query:
     """Features of feature groups, joined point-in-time right. Lazy and immutable: each method returns a new query."""
 
-    def __init__(self, session: Session, plan: Plan) -> None:
+    def __init__(self, session: Session, plan: Plan, frame: pa.Table | None = None) -> None:
         self._session = session
         self._plan = plan
+        self._frame = frame
+        """The rows of a root that is a dataframe."""
 
     @property
     def plan(self) -> Plan:
@@ -82,7 +90,7 @@ class Query:
             allow_many=allow_many,
             include_event_time=include_event_time,
         )
-        return Query(self._session, join(self._plan, plan_of(other), options))
+        return self._with(join(self._plan, plan_of(other), options))
 
     def filter(self, condition: Condition) -> Query:
         """Return the query with only the rows that match.
@@ -93,17 +101,31 @@ class Query:
         Raises:
             NotFoundError, AmbiguousFeatureError, QueryError: a feature or value that cannot be compared.
         """
-        return Query(self._session, filter_rows(self._plan, predicate_of(condition)))
+        return self._with(filter_rows(self._plan, predicate_of(condition)))
 
-    def as_of(self, when: Instant | int | None) -> Query:
+    def as_of(self, when: Instant | int | None, exclude_until: Instant | int | None = None) -> Query:
         """Return the query reading every group as it was committed at an instant.
 
         Args:
             when: see `hopyard.time.to_micros`; for a query of one group also a commit number; None: the latest.
+            exclude_until: read only the rows that were last changed after this instant (or commit).
         Raises:
             TimeTravelError: no instant, or a commit number on a join. (That nothing was there yet shows on reading.)
         """
-        return Query(self._session, as_of(self._plan, when))
+        return self._with(as_of(self._plan, when, exclude_until))
+
+    def as_known(self, *, delay: timedelta = timedelta(0)) -> Query:
+        """Return the query in which each row sees of the joined groups only what was committed by its event time.
+
+        A later update or removal does not count for a row: it sees the values that it would have been served then.
+
+        Args:
+            delay: also what was committed so long after the event time: how late the data usually comes.
+        Raises:
+            QueryError: the left-most group has no event time (on reading).
+            TimeTravelError: the history that this needs was vacuumed (on reading).
+        """
+        return self._with(as_known(self._plan, delay))
 
     def read(
         self, *, dataframe_type: str = "default", order_by: Sequence[str] = (), limit: int | None = None
@@ -113,21 +135,32 @@ class Query:
         Args:
             dataframe_type: pandas, polars, arrow, numpy or python (a list of dicts); default: pandas if it is
                 installed, else arrow.
-            order_by: names of result columns to sort by, ascending; default: no order is promised.
+            order_by: names of result columns to sort by, ascending; default: no order is promised, except that the
+                rows of a dataframe (`FeatureStore.spine`) keep theirs.
             limit: at most this many rows.
         Raises:
             TimeTravelError: the state asked for cannot be read.
             MultipleMatchesError: a plain join would multiply rows.
         """
-        return query_frame(self._session, self._plan, dataframe_type, order_by=order_by, limit=limit)
+        return query_rows(
+            self._session, self._plan, self._frame, dataframe_type, order_by=order_by, limit=limit
+        )
+
+    def read_batches(self) -> pa.RecordBatchReader:
+        """Return the result as a stream of Arrow batches; it may be larger than memory. See `read` for order, errors.
+
+        Not all of the result exists at once: batches of at most 122,880 rows are made while the stream is read, within
+        the memory limit (see the page on configuration).
+        """
+        return query_batches(self._session, self._plan, frame=self._frame)
 
     def show(self, n: int = 10) -> Any:
-        """Return the first `n` rows, in no promised order, as a dataframe."""
-        return query_frame(self._session, self._plan, "default", limit=n)
+        """Return the first `n` rows, in no promised order (a dataframe's own rows in theirs), as a dataframe."""
+        return query_rows(self._session, self._plan, self._frame, "default", limit=n)
 
     def to_string(self) -> str:
         """Return the SQL that the query runs."""
-        return to_sql(self._session, self._plan)
+        return to_sql(self._session, self._plan, frame=self._frame)
 
     def __getitem__(self, name: str) -> Feature:
         """Return a column of the result, to be compared in `filter`. Raises NotFoundError."""
@@ -138,6 +171,30 @@ class Query:
     def __repr__(self) -> str:
         groups = " + ".join(node.source.label for node in self._plan.nodes)
         return f"Query({groups}: {', '.join(self.features)})"
+
+    def _with(self, plan: Plan) -> Query:
+        """Return the query of another plan over the same dataframe, if there is one."""
+        return Query(self._session, plan, self._frame)
+
+
+def query_over(
+    session: Session,
+    df: object,
+    event_time: str | None,
+    event_time_unit: EventTimeUnit | None,
+    primary_key: Sequence[str] | str,
+    foreign_key: Sequence[str] | Mapping[str, str] | str,
+) -> Query:
+    """Return a query whose root is a dataframe; see `FeatureStore.spine`."""
+    spine = frame_spine(
+        session,
+        df,
+        event_time=event_time,
+        event_time_unit=event_time_unit,
+        primary_key=primary_key,
+        foreign_key=foreign_key,
+    )
+    return Query(session, spine.plan, spine.rows)
 
 
 def plan_of(query: object) -> Plan:

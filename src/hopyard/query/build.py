@@ -195,6 +195,10 @@ def as_of(plan: Plan, when: Instant | int | None, exclude_until: Instant | int |
             raise TimeTravelError(
                 f"{argument} is a commit number, and each group of a join counts its own commits. Give an instant."
             )
+        if isinstance(argument, int) and not isinstance(plan.root.source, GroupSource):
+            raise TimeTravelError(
+                f"{argument} is a commit number, and a dataframe has no commits. Give an instant."
+            )
     commit, micros = _commit_or_instant(when)
     exclude_commit, exclude_micros = _commit_or_instant(exclude_until)
     for end, start in ((commit, exclude_commit), (micros, exclude_micros)):

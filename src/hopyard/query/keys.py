@@ -91,7 +91,7 @@ def _infer(left: Source, right: Source) -> tuple[JoinKey, ...]:
     if uncovered:
         raise JoinKeyError(
             f"No join keys can be inferred: the primary key of {right.label!r} is ({', '.join(right.primary_key)}), "
-            f"and the keys of {left.label!r} ({_show_keys(left)}) do not cover {', '.join(uncovered)}. "
+            f"and the keys of {left.label!r} ({show_keys(left)}) do not cover {', '.join(uncovered)}. "
             f"Give left_on=[...] and right_on=[...], or declare foreign_key= on {left.label!r}."
         )
     for column in right.primary_key:
@@ -103,7 +103,7 @@ def _infer(left: Source, right: Source) -> tuple[JoinKey, ...]:
     return tuple(JoinKey(left=next(iter(offers[column])), right=column) for column in right.primary_key)
 
 
-def _show_keys(source: Source) -> str:
+def show_keys(source: Source) -> str:
     foreign = [
         key.column if key.column == key.references else f"{key.column} -> {key.references}"
         for key in source.foreign_key

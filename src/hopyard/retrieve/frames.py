@@ -7,18 +7,55 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from hopyard.errors import ConfigError
+from hopyard.errors import ConfigError, QueryError
 from hopyard.model.arrow import to_arrow_schema
-from hopyard.model.plan import Output
+from hopyard.model.plan import Output, Plan
 from hopyard.model.schema import Field
 from hopyard.model.specs import FeatureViewSpec
+from hopyard.query.build import find_output
 from hopyard.require import require
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe, to_labels
 from hopyard.retrieve.dataset import fitted_statistics, get_manifest, read_split
+from hopyard.retrieve.read import query_frame, read_plan
+from hopyard.retrieve.spine import view_spine
 from hopyard.retrieve.training import SplitRequest, batch_data, compute
 from hopyard.retrieve.vectors import VectorReader
+from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
+
+
+def query_rows(
+    session: Session,
+    plan: Plan,
+    frame: pa.Table | None,
+    dataframe_type: str,
+    *,
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+) -> Any:
+    """Return the rows of a plan, over a dataframe if its root is one, as a dataframe; see `Query.read`."""
+    if frame is None:
+        return query_frame(session, plan, dataframe_type, order_by=order_by, limit=limit)
+    check_dataframe_type(dataframe_type)
+    names = (order_by,) if isinstance(order_by, str) else order_by
+    keys = [(find_output(plan, name).name, "ascending") for name in names]
+    if limit is not None and limit < 0:
+        raise QueryError(f"limit={limit} is negative.")
+    rows = read_plan(session, plan, frame=frame, limit=None if keys else limit)
+    if keys:  # The engine keeps the order of the dataframe, and a stable sort keeps it among equals; nulls come last.
+        rows = _sorted(rows, keys).slice(0, limit)
+    return to_dataframe(rows, dataframe_type)
+
+
+def _sorted(rows: pa.Table, keys: list[tuple[str, str]]) -> pa.Table:
+    try:
+        return rows.take(pc.sort_indices(rows, sort_keys=keys))
+    except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise QueryError(
+            f"Rows cannot be sorted by order_by={[name for name, _ in keys]}: {error}."
+        ) from error
 
 
 def in_memory(
@@ -26,14 +63,16 @@ def in_memory(
     view: FeatureViewSpec,
     request: SplitRequest | None,
     *,
+    spine: object = None,
     start_us: int | None = None,
     end_us: int | None = None,
     keep_helpers: bool,
     dataframe_type: str,
 ) -> tuple[Any, ...]:
-    """Return X of each split, then y of each split."""
+    """Return X of each split, then y of each split; `spine` is the user's dataframe in the place of the root."""
     check_dataframe_type(dataframe_type)
-    data = compute(session, view, request, start_us=start_us, end_us=end_us)
+    root = None if spine is None else view_spine(session, view, spine, training_outputs(view))
+    data = compute(session, view, request, spine=root, start_us=start_us, end_us=end_us)
     return _features_and_labels(
         [split.after for split in data.splits], view, keep_helpers=keep_helpers, dataframe_type=dataframe_type
     )
@@ -53,6 +92,7 @@ def batch_frame(
     session: Session,
     view: FeatureViewSpec,
     *,
+    spine: object,
     start_us: int | None,
     end_us: int | None,
     training_dataset_version: int | None,
@@ -72,7 +112,12 @@ def batch_frame(
     taken = {out.name for out in view.plan.outputs}
     extra = [Output(name=name, node=0, feature=name) for name in dict.fromkeys(wanted) if name not in taken]
     fitted = fitted_statistics(session, shown, training_dataset_version)
-    rows = batch_data(session, shown, fitted, start_us=start_us, end_us=end_us, extra=extra)
+    root = None
+    if spine is not None:
+        root = view_spine(session, view, spine, feature_outputs(view), extra=wanted)
+    rows = batch_data(session, shown, fitted, spine=root, start_us=start_us, end_us=end_us, extra=extra)
+    if root is not None:
+        rows = rows.drop_columns([name for name in view.labels if name in rows.column_names])
     return to_dataframe(rows, dataframe_type)
 
 
@@ -105,7 +150,8 @@ def _features_and_labels(
         )
         for table in tables
     ]
-    labels = [to_labels(table.select(list(view.labels)), dataframe_type) for table in tables]
+    given = [name for name in view.labels if name in tables[0].column_names]  # a spine may have none
+    labels = [to_labels(table.select(given), dataframe_type) for table in tables]
     return (*frames, *labels)
 
 

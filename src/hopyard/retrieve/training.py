@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from hopyard.compute.event_time import event_times_us
@@ -17,6 +18,7 @@ from hopyard.compute.hashing import ContentHasher
 from hopyard.compute.row_hash import row_hashes
 from hopyard.compute.transform import Transform, bind, fit
 from hopyard.errors import TrainingDatasetError
+from hopyard.model.commit import Snapshot
 from hopyard.model.manifest import (
     DEFAULT_SEED,
     ContentHash,
@@ -32,6 +34,7 @@ from hopyard.model.specs import FeatureViewSpec
 from hopyard.query.lower import identity_order
 from hopyard.query.resolve import resolve
 from hopyard.retrieve.read import as_of_now, read_resolved, time_range, with_outputs
+from hopyard.retrieve.spine import Spine, multiples_order
 from hopyard.retrieve.split import assign, random_split
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
@@ -81,35 +84,40 @@ def compute(
     request: SplitRequest | Split | None = None,
     *,
     plan: Plan | None = None,
+    spine: Spine | None = None,
     start_us: int | None = None,
     end_us: int | None = None,
     fitted: Sequence[FittedStatistics] | None = None,
 ) -> TrainingData:
-    """Return the training data of a view, its rows ordered by the root's row identity.
+    """Return the training data of a view, its rows ordered by the root's row identity, or as those of the spine.
 
     Args:
         request: the split; a stored `Split` is repeated exactly.
         plan: a resolved plan to repeat; default: the view's, over the latest commits.
+        spine: a dataframe in the place of the root; its plan is read.
         start_us, end_us: `start <= event time < end` of the root, UTC microseconds.
         fitted: statistics to use; default: fitted on train (on all rows without a split).
     Raises:
         TrainingDatasetError: the split, or a transformation, cannot be computed on these rows.
     """
-    outputs = training_outputs(view)
-    resolved, snapshots = resolve(session, plan or view.plan)
+    outputs = training_outputs(view) if spine is None else spine.plan.outputs
+    resolved, snapshots = resolve(session, (plan or view.plan) if spine is None else spine.plan)
     keys = _identity(resolved)
-    wanted = with_outputs(time_range(resolved, start_us, end_us), (*outputs, *keys))
-    rows = read_resolved(session, wanted, snapshots, order_by=identity_order(resolved), missing="null")
-    identity = rows.select([out.name for out in keys])
+    hidden = () if spine is not None else keys  # every column of a spine is among the outputs
+    wanted = with_outputs(time_range(resolved, start_us, end_us), (*outputs, *hidden))
+    rows = _read(session, wanted, snapshots, spine)
+    identity = rows.select([out.name if hidden else out.feature for out in keys])
+    identity = identity.rename_columns([out.name for out in keys])
     identity_schema = tuple(Field(name=out.name, type=resolved.field(0, out.feature).type) for out in keys)
     rows = rows.select([out.name for out in outputs])
-    if not resolved.root.source.primary_key:
+    if spine is None and not resolved.root.source.primary_key:
         order, occurrence = _keyless_order(identity, identity_schema)
         rows = rows.take(order)
         identity = identity.take(order).append_column(_OCCURRENCE.name, occurrence)
         identity_schema = (*identity_schema, _OCCURRENCE)
     split = _decide(request, rows.num_rows)
-    parts = _split(split, rows, identity, identity_schema, resolved)
+    placed_by = None if spine is None else spine.identity
+    parts = _split(split, rows, identity, identity_schema, resolved, placed_by)
     before_schema = with_outputs(resolved, outputs).schema
     if fitted is None:
         fitted = _fit(view, parts)
@@ -130,19 +138,29 @@ def batch_data(
     view: FeatureViewSpec,
     fitted: Sequence[FittedStatistics],
     *,
+    spine: Spine | None = None,
     start_us: int | None = None,
     end_us: int | None = None,
     extra: Sequence[Output] = (),
 ) -> pa.Table:
     """Return the features of a view for all rows of the root in a range of event time, in the order of row identity.
 
+    With a spine: its columns and the other features of the view for its rows, in its order.
     The filter on the joined rows is left out: it selects what to train on, such as the rows that have a label.
     """
-    outputs = (*feature_outputs(view), *extra)
-    resolved, snapshots = resolve(session, msgspec.structs.replace(view.plan, filter=None))
+    outputs = (*feature_outputs(view), *extra) if spine is None else spine.plan.outputs
+    plan = msgspec.structs.replace(view.plan, filter=None) if spine is None else spine.plan
+    resolved, snapshots = resolve(session, plan)
     wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
-    rows = read_resolved(session, wanted, snapshots, order_by=identity_order(resolved), missing="null")
+    rows = _read(session, wanted, snapshots, spine)
     return transform_table(rows, bind_all(view, fitted))
+
+
+def _read(session: Session, plan: Plan, snapshots: Mapping[int, Snapshot], spine: Spine | None) -> pa.Table:
+    if spine is None:
+        return read_resolved(session, plan, snapshots, order_by=identity_order(plan), missing="null")
+    order = multiples_order(plan)
+    return read_resolved(session, plan, snapshots, frame=spine.rows, order_by=order, missing="null")
 
 
 def bind_all(view: FeatureViewSpec, fitted: Sequence[FittedStatistics]) -> dict[str, Transform]:
@@ -206,7 +224,12 @@ def _decide(request: SplitRequest | Split | None, n_rows: int) -> Split | None:
 
 
 def _split(
-    split: Split | None, rows: pa.Table, identity: pa.Table, schema: Schema, plan: Plan
+    split: Split | None,
+    rows: pa.Table,
+    identity: pa.Table,
+    schema: Schema,
+    plan: Plan,
+    placed_by: tuple[str, ...] | None = None,
 ) -> list[tuple[str, pa.Table]]:
     if split is None:
         return [(ALL, rows)]
@@ -221,9 +244,38 @@ def _split(
         field = plan.field(0, source.event_time)
         column = identity.column(_HIDDEN + source.event_time)
         times = event_times_us(field, source.event_time_unit, column).to_numpy()
-    places = assign(split, identity=identity, identity_schema=schema, event_time_us=times)
+    if placed_by is None:
+        places = assign(split, identity=identity, identity_schema=schema, event_time_us=times)
+    else:
+        places = _place_spine(split, identity, schema, times, placed_by)
     names = split.names if isinstance(split, RandomSplit) else tuple(range_.name for range_ in split.ranges)
     return [(name, rows.filter(pa.array(places == index))) for index, name in enumerate(names)]
+
+
+def _place_spine(
+    split: Split,
+    columns: pa.Table,
+    schema: Schema,
+    times: npt.NDArray[np.int64] | None,
+    placed_by: tuple[str, ...],
+) -> npt.NDArray[np.int16]:
+    """Return the split of each row of a spine, whatever the order of its rows and columns.
+
+    Args:
+        columns: all of the spine's, by hidden names. Rows that are equal in `placed_by` are told apart by them.
+        placed_by: the columns by whose hash a row is placed; empty: all.
+    """
+    fields = {field.name: field for field in sorted(schema, key=lambda field: field.name)}
+    chosen = [_HIDDEN + name for name in placed_by] or list(fields)
+    order = np.argsort(row_hashes(columns, tuple(fields.values())), kind="stable")
+    places = np.empty(len(order), np.int16)
+    places[order] = assign(
+        split,
+        identity=columns.select(chosen).take(pa.array(order)),
+        identity_schema=tuple(fields[name] for name in chosen),
+        event_time_us=None if times is None else times[order],
+    )
+    return places
 
 
 def _fit(view: FeatureViewSpec, parts: Sequence[tuple[str, pa.Table]]) -> tuple[FittedStatistics, ...]:
