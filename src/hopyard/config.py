@@ -28,8 +28,8 @@ class Config:
         memory_limit: of this process for queries, such as "4GB"; None: three quarters of the machine's memory. The
             engine spills to disk, and results stream, within it; a result that is read as one dataframe is on top.
         n_threads: for the query engine; None: one per core.
-        late_from_rows: from how many rows in its groups on a query joins keys first and fetches the features of the
-            winners afterwards. Results are the same; tests set it.
+        late_from_rows, late_from_features: from how many rows in its groups, and features of one of them, on a query
+            joins keys first and fetches the features of the winners afterwards. Results are the same; tests set it.
     """
 
     root: Path
@@ -39,6 +39,7 @@ class Config:
     memory_limit: str | None = None
     n_threads: int | None = None
     late_from_rows: int = 200_000
+    late_from_features: int = 2
 
     @property
     def memory_bytes(self) -> int:

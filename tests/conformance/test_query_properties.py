@@ -27,6 +27,7 @@ from hopyard.testing.frames import assert_same_rows, frame
 from hopyard.testing.oracle import answer
 from hopyard.testing.store import ManualClock, open_store
 from hopyard.time import EPOCH, from_micros
+from variants import VARIANTS, in_variant
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopyard.errors.HopyardWarning")
 # Half as many again as the profile has: 150 in a normal run, thousands with HYPOTHESIS_PROFILE=thorough.
@@ -89,9 +90,12 @@ def clock() -> ManualClock:
     return ManualClock("2026-01-01")
 
 
-@pytest.fixture(scope="module")
-def random_store(tmp_path_factory: pytest.TempPathFactory, clock: ManualClock) -> FeatureStore:
-    return open_store(tmp_path_factory.mktemp("random") / "store", clock=clock).get_feature_store()
+@pytest.fixture(scope="module", params=VARIANTS)
+def random_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clock: ManualClock
+) -> FeatureStore:
+    store = open_store(tmp_path_factory.mktemp("random") / "store", clock=clock)
+    return in_variant(store.get_feature_store(), request.param)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hopyard.config import Config
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Snapshot
 from hopyard.model.plan import FrameSource, Output, Plan
@@ -23,10 +24,6 @@ from hopyard.query.scan import ADDRESS, ADDRESS_BITS
 from hopyard.session import Session
 
 BATCH_ROWS = 122_880
-MIN_LATE_FEATURES = 2
-"""Fewer are carried along: an address is as wide."""
-MIN_LATE_ROOT_FEATURES = 6
-"""Every row of the root is in the result: to fetch its features pays only where many joins would carry many."""
 _PARTS_OF_MEMORY = 12
 """A part of the result may take so much of the memory limit: it exists about three times while it is put together."""
 _BYTES = {"boolean": 1, "int": 4, "float": 4, "date": 4, "string": 24, "binary": 32, "decimal": 16}
@@ -48,7 +45,7 @@ def stream(
         snapshots: by node; may be pruned.
     """
     engine = session.engine
-    late = late_nodes(plan, snapshots, order_by, from_rows=session.config.late_from_rows)
+    late = late_nodes(plan, snapshots, order_by, session.config)
     n_root_rows = frame.num_rows if frame is not None else snapshots[0].n_rows
     is_small = n_root_rows * _narrow_width(plan, late, order_by) < session.config.memory_bytes // 4
     if not late or not is_small or not engine.capabilities.has_file_lists:
@@ -79,23 +76,27 @@ def stream(
 
 
 def late_nodes(
-    plan: Plan, snapshots: Mapping[int, Snapshot], order_by: Sequence[tuple[int, str]], *, from_rows: int
+    plan: Plan, snapshots: Mapping[int, Snapshot], order_by: Sequence[tuple[int, str]], config: Config
 ) -> frozenset[int]:
     """Return the nodes whose features are fetched for the winners alone.
 
-    Args:
-        from_rows: with fewer rows in all the groups together, none: one statement is faster.
+    None where all the groups together have few rows, because then one statement is faster; and no node with so few
+    features that its address is as wide. Every row of the root is in the result: to fetch its features pays only where
+    they are many, and else are carried through all the joins. Those of a frame are in memory.
     """
-    if not plan.joins or sum(snapshot.n_rows for snapshot in snapshots.values()) < from_rows:
+    n_rows = sum(snapshot.n_rows for snapshot in snapshots.values())
+    if not plan.joins or n_rows < config.late_from_rows:
         return frozenset()
-    everything = range(len(plan.nodes))
-    wide = late_outputs(plan, everything, order_by)
-    counts = [sum(out.node == node for out in wide) for node in everything]
-    late = {node for node in everything[1:] if counts[node] >= MIN_LATE_FEATURES}
+    nodes = range(len(plan.nodes))
+    wide = late_outputs(plan, nodes, order_by)
+    counts = [sum(out.node == node for out in wide) for node in nodes]
+    late = {node for node in nodes[1:] if counts[node] >= config.late_from_features}
+    if not late:
+        return frozenset()
     is_frame = isinstance(plan.root.source, FrameSource)
-    if counts[0] >= (1 if is_frame else MIN_LATE_ROOT_FEATURES):
+    if counts[0] >= (1 if is_frame else 2 * config.late_from_features):
         late.add(0)
-    return frozenset(late) if late - {0} else frozenset()
+    return frozenset(late)
 
 
 def rows_per_part(plan: Plan, memory_bytes: int) -> int:

@@ -37,6 +37,7 @@ Chosen = dict[int, Row]
 Look = Callable[[Column], tuple[FeatureType, Any]]
 """Returns the type and the value of a column."""
 
+COMMITTED, REPLACED = "__committed_at_us", "__replaced_at_us"
 _UNIT_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -53,7 +54,9 @@ def answer(plan: Plan, tables: Sequence[Sequence[Row]]) -> list[dict[str, Any]]:
 
     Args:
         tables: for each node of the plan its rows, in any order, already as of the commit to read; a feature that a row
-            lacks is null.
+            lacks is null. For `as_known` and `exclude_until` a row also has COMMITTED, when it was committed, and
+            REPLACED, when a later commit replaced or removed it (absent: never), in UTC microseconds; for `as_known` the
+            replaced and removed rows are there, too.
     Raises:
         MultipleMatchesError: a join without event times finds several rows for one left row, without `allow_many`.
     """
@@ -81,7 +84,9 @@ def _filtered(plan: Plan, tables: Sequence[Sequence[Row]], node: int) -> list[Ro
     def look(row: Row) -> Look:
         return lambda column: (plan.field(node, column.feature).feature_type, row.get(column.feature))
 
-    return [row for row in tables[node] if predicate is None or holds(predicate, look(row))]
+    since = plan.nodes[node].exclude_until_us
+    later = [row for row in tables[node] if since is None or row[COMMITTED] > since]
+    return [row for row in later if predicate is None or holds(predicate, look(row))]
 
 
 def _with_joined(
@@ -103,8 +108,16 @@ def _matches(
     """What a node gives to one row of its parent: at every level the root's event time `at` counts."""
     join = plan.join_of(node)
     equal = [row for row in _filtered(plan, tables, node) if _keys_equal(join, parent, row)]
+    if plan.known_delay_us is not None:
+        assert at is not None
+        equal = [row for row in equal if _is_known(row, at + plan.known_delay_us)]
     chosen = _choose(plan, node, equal, at)
     return [below for row in chosen for below in _with_joined(plan, tables, node, row, at)]
+
+
+def _is_known(row: Row, when_us: int) -> bool:
+    """Of the versions of a row, the one that was committed last by then, unless it was removed by then."""
+    return bool(row[COMMITTED] <= when_us and (row.get(REPLACED) is None or when_us < row[REPLACED]))
 
 
 def _keys_equal(join: Join, parent: Row, row: Row) -> bool:
