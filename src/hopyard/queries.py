@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hopyard.errors import QueryError
+from hopyard.model.explanation import Explanation
 from hopyard.model.plan import Column, JoinType, Plan
 from hopyard.model.schema import Schema
 from hopyard.model.specs import EventTimeUnit
 from hopyard.query.build import JoinOptions, as_known, as_of, filter_rows, find_output, join
 from hopyard.query.feature import Condition, Feature, predicate_of
+from hopyard.retrieve.explain import explain
 from hopyard.retrieve.frames import query_rows
 from hopyard.retrieve.read import query_batches, to_sql
 from hopyard.retrieve.spine import frame_spine
@@ -158,6 +160,20 @@ class Query:
         """Return the first `n` rows, in no promised order (a dataframe's own rows in theirs), as a dataframe."""
         return query_rows(self._session, self._plan, self._frame, "default", limit=n)
 
+    def explain(self, *, analyze: bool = False) -> Explanation:
+        """Return what the query does; print it to read it.
+
+        It has the join tree, why each join key was chosen, the rule of each join, the files and bytes that are read after
+        those that cannot matter are left out, and the SQL.
+
+        Args:
+            analyze: also run it, and count the rows of each step, how many match, why the others do not, and the share of
+                nulls of each feature.
+        Raises:
+            TimeTravelError: the state asked for cannot be read.
+        """
+        return explain(self._session, self._plan, frame=self._frame, analyze=analyze)
+
     def to_string(self) -> str:
         """Return the SQL that the query runs."""
         return to_sql(self._session, self._plan, frame=self._frame)
@@ -180,6 +196,7 @@ class Query:
 def query_over(
     session: Session,
     df: object,
+    *,
     event_time: str | None,
     event_time_unit: EventTimeUnit | None,
     primary_key: Sequence[str] | str,

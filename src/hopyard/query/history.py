@@ -72,7 +72,11 @@ def versions(changes: Sequence[ChangeFile], fields: Schema, identity: Sequence[s
         .from_(rows.subquery("changed"))
         .where(exp.EQ(this=column(_ORDER), expression=exp.Literal.number(1)))
     )
-    return exp.select(*(column(name) for name in (*names, TO_US))).from_(ended.subquery("ended")).where(column(IS_PUT))
+    return (
+        exp.select(*(column(name) for name in (*names, TO_US)))
+        .from_(ended.subquery("ended"))
+        .where(column(IS_PUT))
+    )
 
 
 def _text(value: str) -> exp.Literal:

@@ -162,18 +162,56 @@ def multiples(
     return _finished(scope, tree, node, (*fields, Field(name=COUNT, type="bigint")), frame)
 
 
-def n_matches(
-    plan: Plan, snapshots: Mapping[int, Snapshot], engine: EngineCapabilities, *, frame: pa.Table | None = None
+def lower_counts(
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
+    node: int,
+    *,
+    frame: pa.Table | None = None,
 ) -> Statement:
-    """Return the statement that counts the rows with a match of each joined node, in columns `n1`, `n2`, ..."""
+    """Return the statement that counts what becomes of the left rows where `node` is joined.
+
+    Its columns: all left rows, those whose parent has a match, those whose key is not null either, and those with a match.
+    """
     scope = _scope(plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), ())
-    nodes = range(1, len(plan.nodes))
-    counts = [
-        exp.alias_(exp.CountIf(this=column(f"n{node}.{MATCH}")), f"n{node}", quoted=True) for node in nodes
+    join = plan.join_of(node)
+    has_parent = column(f"n{join.parent}.{MATCH}")
+    has_key = exp.and_(
+        has_parent.copy(),
+        *(_is_not_null(column(f"n{join.parent}.{key.left}")) for key in join.keys),
+        copy=False,
+    )
+    counts = {
+        "n_rows": exp.Count(this=exp.Star()),
+        "n_with_parent": exp.CountIf(this=has_parent),
+        "n_with_key": exp.CountIf(this=has_key),
+        "n_matched": exp.CountIf(this=column(f"n{node}.{MATCH}")),
+    }
+    tree = exp.select(*(exp.alias_(count, name, quoted=True) for name, count in counts.items()))
+    schema = tuple(Field(name=name, type="bigint") for name in counts)
+    return _finished(scope, tree.from_(exp.to_table(f"j{node}")), node, schema, frame)
+
+
+def lower_nulls(
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
+    *,
+    frame: pa.Table | None = None,
+) -> Statement:
+    """Return the statement that counts the rows of a plan, and the values of each output, by its place: `c0`, `c1`."""
+    rows = lower(plan, snapshots, engine, frame=frame)
+    counts = [exp.alias_(exp.Count(this=exp.Star()), COUNT, quoted=True)]
+    counts += [
+        exp.alias_(exp.Count(this=column(out.name)), f"c{place}", quoted=True)
+        for place, out in enumerate(plan.outputs)
     ]
-    tree = exp.select(*counts).from_(exp.to_table(f"j{len(plan.joins)}"))
-    schema = tuple(Field(name=f"n{node}", type="bigint") for node in nodes)
-    return _finished(scope, tree, len(plan.joins), schema, frame)
+    assert isinstance(rows.tree, exp.Select)
+    tree = exp.select(*counts).from_(rows.tree.subquery("result"))
+    schema = [Field(name=COUNT, type="bigint")]
+    schema += [Field(name=f"c{place}", type="bigint") for place in range(len(plan.outputs))]
+    return Statement(tree=tree, schema=to_arrow_schema(tuple(schema)), frames=rows.frames)
 
 
 def identity_order(plan: Plan) -> tuple[tuple[int, str], ...]:
@@ -243,9 +281,11 @@ def _final(scope: Scope, node: int, feature: str) -> exp.Expr:
 def _has_match(plan: Plan, node: int) -> exp.Expr:
     """Return whether `node` has a match, counting the inner joins that hang on it."""
     inner = [child for child in plan.children(node) if plan.join_of(child).how == "inner"]
-    return exp.and_(
-        column(f"n{node}.{MATCH}"), *(_has_match(plan, child) for child in inner), copy=False
-    )
+    return exp.and_(column(f"n{node}.{MATCH}"), *(_has_match(plan, child) for child in inner), copy=False)
+
+
+def _is_not_null(value: exp.Expr) -> exp.Expr:
+    return exp.Not(this=exp.Is(this=value, expression=exp.Null()))
 
 
 def _type_of(plan: Plan) -> Callable[[int, str], str]:

@@ -30,9 +30,7 @@ def prune(
     A file is left out if a filter of its own group excludes all its rows; and in a point-in-time join if all its rows are
     later than every row of the root, or too old for every row.
     """
-    pruned = {
-        index: _filtered(plan.nodes[index], snapshot) for index, snapshot in snapshots.items()
-    }
+    pruned = {index: _filtered(plan.nodes[index], snapshot) for index, snapshot in snapshots.items()}
     spine = _root_times(plan, pruned, frame)
     for index, join in enumerate(plan.joins, start=1):
         if join.rule == "point_in_time" and spine is not None:

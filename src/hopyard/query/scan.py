@@ -104,7 +104,9 @@ def read_paths(files: Sequence[File], fields: Schema, extra: Mapping[str, exp.Ex
     """
     if not files:
         typed = [(field.name, field.feature_type) for field in fields]
-        nulls = [exp.alias_(exp.cast(exp.Null(), tree_type(type_)), name, quoted=True) for name, type_ in typed]
+        nulls = [
+            exp.alias_(exp.cast(exp.Null(), tree_type(type_)), name, quoted=True) for name, type_ in typed
+        ]
         nulls += [exp.alias_(exp.cast(exp.Null(), "BIGINT"), name, quoted=True) for name in extra]
         return exp.select(*(nulls or [exp.Null()])).where(exp.false()).subquery("empty")
     partitioned = set(files[0].partition)
@@ -117,7 +119,9 @@ def read_paths(files: Sequence[File], fields: Schema, extra: Mapping[str, exp.Ex
     if not partitioned and not extra and not any(field.name in _VIRTUAL for field in fields):
         return table
     values = {
-        field.name: _partition_value(field, files) if field.name in partitioned else column(_read_as(field.name))
+        field.name: _partition_value(field, files)
+        if field.name in partitioned
+        else column(_read_as(field.name))
         for field in fields
     }
     shown = [exp.alias_(value.copy(), name, quoted=True) for name, value in {**values, **extra}.items()]

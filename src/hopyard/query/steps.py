@@ -185,14 +185,12 @@ def _newest_by_window(scope: Scope, index: int) -> exp.Select:
                 exp.Ordered(this=column(_IS_LEFT), nulls_first=True),
             ]
         ),
-        spec=exp.WindowSpec(
-            kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"
-        ),
+        spec=exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
     )
     sequence = exp.union(left, right, distinct=False)
-    found = exp.select(
-        *(column(name) for name in before), column(_IS_LEFT), exp.alias_(last, _RIGHT)
-    ).from_(sequence.subquery("sequence"))
+    found = exp.select(*(column(name) for name in before), column(_IS_LEFT), exp.alias_(last, _RIGHT)).from_(
+        sequence.subquery("sequence")
+    )
     columns = [*(column(name) for name in before), *_joined_columns(scope, index)]
     return exp.select(*columns, copy=False).from_(found.subquery("found")).where(column(_IS_LEFT))
 
@@ -233,7 +231,9 @@ def _joined_columns(scope: Scope, index: int) -> list[exp.Expr]:
     if limit is not None:
         age = exp.Sub(this=column(f"n0.{TIME}"), expression=column(f"n{index}.{TIME}", _RIGHT))
         match = exp.LTE(this=age, expression=exp.Literal.number(limit))
-        values = {name: exp.Case(ifs=[exp.If(this=match.copy(), true=value)]) for name, value in values.items()}
+        values = {
+            name: exp.Case(ifs=[exp.If(this=match.copy(), true=value)]) for name, value in values.items()
+        }
     found = exp.Coalesce(this=match, expressions=[exp.false()])
     return [
         *(exp.alias_(value, name, quoted=True) for name, value in values.items()),

@@ -49,9 +49,7 @@ def stream(
     n_root_rows = frame.num_rows if frame is not None else snapshots[0].n_rows
     is_small = n_root_rows * _narrow_width(plan, late, order_by) < session.config.memory_bytes // 4
     if not late or not is_small or not engine.capabilities.has_file_lists:
-        statement = lower(
-            plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit
-        )
+        statement = lower(plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit)
         return engine.run(statement)
     statement = lower_narrow(
         plan, snapshots, engine.capabilities, late=late, frame=frame, order_by=order_by, limit=limit

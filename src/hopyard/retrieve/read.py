@@ -14,7 +14,7 @@ from hopyard.model.commit import Snapshot
 from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Value
 from hopyard.model.types import parse_type
 from hopyard.query.build import check_ages, find_output
-from hopyard.query.lower import lower, multiples, n_matches
+from hopyard.query.lower import lower, lower_counts, multiples
 from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.assemble import stream
@@ -160,14 +160,16 @@ def _warn_of_lost_matches(
     if plan.known_delay_us is None or not plan.joins:
         return
     any_time = msgspec.structs.replace(plan, known_delay_us=None)
-    found, possible = (
-        session.engine.run(n_matches(asked, snapshots, session.engine.capabilities, frame=frame))
-        .read_all()
-        .to_pylist()[0]
-        for asked in (plan, any_time)
-    )
     for index in range(1, len(plan.nodes)):
-        n_found, n_possible = found[f"n{index}"], possible[f"n{index}"]
+        n_found, n_possible = (
+            session.engine.run(
+                lower_counts(asked, snapshots, session.engine.capabilities, index, frame=frame)
+            )
+            .read_all()
+            .column("n_matched")[0]
+            .as_py()
+            for asked in (plan, any_time)
+        )
         if n_found * 2 < n_possible:
             warnings.warn(
                 f"as_known() finds a row of {plan.nodes[index].source.label!r} for {n_found} rows, and {n_possible} "
