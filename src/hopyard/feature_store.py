@@ -233,7 +233,14 @@ class FeatureStore:
             InvalidNameError: columns whose names cannot name features.
             ConfigError: an event_time_unit that is missing or contradicts the type.
         """
-        return query_over(self._session, df, event_time, event_time_unit, primary_key, foreign_key)
+        return query_over(
+            self._session,
+            df,
+            event_time=event_time,
+            event_time_unit=event_time_unit,
+            primary_key=primary_key,
+            foreign_key=foreign_key,
+        )
 
     def get_features(self, names: Sequence[str] | str) -> Query:
         """Return a query of features by their names alone, joined as their groups' keys allow.
