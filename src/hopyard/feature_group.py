@@ -24,6 +24,7 @@ from hopyard.model.specs import FeatureGroupSpec
 from hopyard.queries import Query
 from hopyard.query.build import as_of, filter_rows, group_source, scan, select, select_except
 from hopyard.query.feature import Condition, Feature, predicate_of
+from hopyard.retrieve.changes import list_commits, read_changes
 from hopyard.retrieve.read import query_frame
 from hopyard.retrieve.usage import check_unused
 from hopyard.session import Session
@@ -211,13 +212,55 @@ class FeatureGroup:
         """Return a query of the rows that match; joined to another query, they are chosen before the join."""
         return Query(self._session, filter_rows(self._plan(), predicate_of(condition)))
 
-    def as_of(self, when: Instant | int | None) -> Query:
-        """Return a query of the group as committed at an instant, or at a commit number; None: the latest."""
-        return Query(self._session, as_of(self._plan(), when))
+    def as_of(self, when: Instant | int | None, exclude_until: Instant | int | None = None) -> Query:
+        """Return a query of the group as committed at an instant, or at a commit number; see `Query.as_of`."""
+        return Query(self._session, as_of(self._plan(), when, exclude_until))
 
-    def commit_details(self, limit: int | None = None) -> list[Commit]:
-        """Return the commits, newest first."""
-        return list(self._session.offline.commits(self._stored().location))[::-1][:limit]
+    def read_changes(
+        self,
+        start: Instant | int | None = None,
+        end: Instant | int | None = None,
+        *,
+        include_change_type: bool = False,
+        dataframe_type: str = "default",
+    ) -> Any:
+        """Return the net changes after `start`, up to and with `end`: at most one row per row identity.
+
+        Rows that are equal at both, bit for bit, do not show, whatever happened to them in between. Of a group without
+        primary key, rows are counted: nothing is an update.
+
+        Args:
+            start: an instant, or a commit number; None, or before the first commit: from the beginning.
+            end: an instant, or a commit number; None: up to the latest commit.
+            include_change_type: add the column `_change_type` (insert, update, delete), and the deleted rows with the
+                values that they had at `start`. Without it, only inserted and updated rows are returned.
+            dataframe_type: see `Query.read`.
+        Returns:
+            The features that the group has at `end`, in the order of the row identity. A feature that was appended
+            after `start` counts as null before.
+        Raises:
+            TimeTravelError: `start` is later than `end`, `end` is before the first commit, or a state that is no
+                longer there.
+        """
+        return read_changes(
+            self._session,
+            self._stored(),
+            start,
+            end,
+            include_change_type=include_change_type,
+            dataframe_type=dataframe_type,
+        )
+
+    def commit_details(self, limit: int | None = None, *, as_of: Instant | int | None = None) -> list[Commit]:
+        """Return the commits, newest first.
+
+        Args:
+            limit: at most so many.
+            as_of: only those up to an instant or a commit number.
+        Raises:
+            TimeTravelError: `as_of` is before the first commit, or no commit's number.
+        """
+        return list_commits(self._session, self._stored(), limit=limit, as_of=as_of)
 
     def catch_up_online(self) -> int:
         """Apply the commits that the online store lacks, and return how many they were."""
