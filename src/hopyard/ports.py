@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from hopyard.model.codec import Frozen
-from hopyard.model.commit import Commit, Snapshot
+from hopyard.model.commit import ChangeFile, Commit, Snapshot
 from hopyard.model.position import Position
 from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureGroupSpec
@@ -122,6 +122,15 @@ class OfflineStore(Protocol):
     def commits(self, location: str) -> Sequence[Commit]:
         """Return all commits, oldest first."""
 
+    def changes(self, location: str, after: int, upto: int) -> tuple[ChangeFile, ...]:
+        """Return the files with what the commits in (after, upto] changed, oldest first; all of it or an error.
+
+        Args:
+            after: the number of a commit; -1: from the first commit on.
+        Raises:
+            TimeTravelError: a file or a part of the log is gone; names the first commit since which all is there.
+        """
+
     def write(self, location: str, base: Snapshot, change: Change, commit: Commit) -> Commit:
         """Apply a change to the table, all of it or nothing, durable on return.
 
@@ -144,9 +153,6 @@ class OfflineStore(Protocol):
 
     def drop(self, location: str) -> None:
         """Remove the table and its history. Does nothing if it is not there."""
-
-    def locations(self, project: str) -> list[str]:
-        """Return the locations of all the tables of a project."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,8 @@ class World:
             for record in session.registry.list(session.project, kind)
         ]
         commits = {
-            location: [commit.number for commit in session.offline.commits(location)]
-            for location in session.offline.locations(session.project)
+            group.spec.location: [commit.number for commit in session.offline.commits(group.spec.location)]
+            for group in self.fs.list_feature_groups()
         }
         positions = [session.online.position(group.spec.id) for group in self.fs.list_feature_groups()]
         files = sorted(str(path) for path in session.root.rglob("*.parquet"))

@@ -311,7 +311,6 @@ class TestSnapshot:
         put(store, Change("merge", rows(("a", 1, 2.0)), KEY))
         assert read(store.snapshot(AT)) == [("a", 1, 2.0)]
         assert read(store.snapshot(AT, 1)) == [("a", 1, 1.0)]
-        assert store.locations("shop") == [AT]
 
 
 class TestAlter:
@@ -400,7 +399,7 @@ class TestDurability:
             assert str(tmp_path / "copy") in "".join(file.path for file in copy.snapshot(AT, 3).files)
 
 
-class TestDropAndList:
+class TestDrop:
     def test_drop_removes_the_table_and_does_nothing_if_it_is_not_there(
         self, store: OfflineStore, tmp_path: Path
     ) -> None:
@@ -412,14 +411,6 @@ class TestDropAndList:
         store.drop(AT)
         store.create(SPEC, draft("create"))
         assert store.snapshot(AT).n_rows == 0
-
-    def test_locations_are_the_tables_of_a_project(self, store: OfflineStore, tmp_path: Path) -> None:
-        assert store.locations("shop") == [AT]
-        assert store.locations("nobody") == []
-        (tmp_path / "projects/shop/groups/not_a_table").mkdir()
-        assert store.locations("shop") == [AT]
-        store.drop(AT)
-        assert store.locations("shop") == []
 
 
 class TestMaintenanceByOthers:

@@ -173,7 +173,7 @@ class _Checked:
     def _check_commits(self, check: GroupCheck, spec: FeatureGroupSpec) -> GroupCheck:
         """Read every commit, and every file that any of them needs."""
         offline = self._session.offline
-        commits_of: dict[DataFile, list[int]] = {}
+        commits_of: dict[str, tuple[DataFile, list[int]]] = {}
         n_rows = None
         try:
             commits = offline.commits(spec.location)
@@ -194,8 +194,8 @@ class _Checked:
                 continue
             n_rows = snapshot.n_rows
             for file in snapshot.files:
-                commits_of.setdefault(file, []).append(commit.number)
-        for file, numbers in sorted(commits_of.items(), key=lambda item: item[0].path):
+                commits_of.setdefault(file.path, (file, []))[1].append(commit.number)
+        for _, (file, numbers) in sorted(commits_of.items()):
             problem = _file_problem(file)
             if problem is not None:
                 last = "" if numbers[-1] != commits[-1].number else ", the last one among them"

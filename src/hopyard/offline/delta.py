@@ -7,30 +7,29 @@ properties) is maintenance and is no commit. History is kept for ever: nothing h
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import threading
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Field, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Field, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from hopyard.durable import sync, sync_parents
 from hopyard.errors import ConflictError, CorruptStoreError, SchemaMismatchError, StoreError, TimeTravelError
-from hopyard.model.arrow import from_arrow, to_arrow, to_arrow_schema
+from hopyard.model.arrow import to_arrow, to_arrow_schema
 from hopyard.model.codec import from_json, to_json
-from hopyard.model.commit import COMMIT_FORMAT, Commit, DataFile, Snapshot
+from hopyard.model.commit import ChangeFile, Commit, Snapshot
 from hopyard.model.specs import GROUP_FORMAT, FeatureGroupSpec
+from hopyard.offline.actions import COMMIT_KEY, column_types
+from hopyard.offline.change import apply, feature_types, unsized
+from hopyard.offline.log import FOLDER, Log, last_commit_before
 from hopyard.ports import Change, OfflineCapabilities
 
-COMMIT_KEY = "hopyard.commit"
 SPEC_KEY = "hopyard.spec"
 WRITER_APP = "hopyard.writer"
 
@@ -41,17 +40,15 @@ _PROPERTIES = {
     "delta.deletedFileRetentionDuration": _FOR_EVER,
     "delta.enableExpiredLogCleanup": "false",
 }
-_UNREADABLE_FEATURES = frozenset({"deletionVectors", "columnMapping"})
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
 
 @dataclass(slots=True)
 class _Open:
-    """An open table and the commits read from its log so far."""
+    """What is known of a table: its log and, where it was written to, the table that delta-rs has open."""
 
-    table: DeltaTable
-    commits: list[Commit] = field(default_factory=list)
-    seen_version: int = -1
+    log: Log
+    table: DeltaTable | None = None
+    snapshot: Snapshot | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -73,6 +70,7 @@ class DeltaOfflineStore:
         DeltaTable.create(
             str(path),
             schema=to_arrow_schema(spec.schema),
+            partition_by=list(spec.partition_key),
             mode="error",
             name=spec.label,
             description=spec.description,
@@ -85,8 +83,9 @@ class DeltaOfflineStore:
         return stored
 
     def spec(self, location: str) -> FeatureGroupSpec:
-        opened = self._current(location)
-        text = opened.table.metadata().configuration.get(SPEC_KEY)
+        with self._current(location) as opened:
+            metadata = opened.log.latest.metadata
+        text = metadata.configuration.get(SPEC_KEY) if metadata is not None else None
         if text is None:
             raise CorruptStoreError(
                 f"The Delta table at {location!r} was not made by Hopyard: it has no {SPEC_KEY!r}."
@@ -96,26 +95,26 @@ class DeltaOfflineStore:
         )
 
     def snapshot(self, location: str, commit: int | None = None) -> Snapshot:
-        opened = self._current(location)
-        with opened.lock:
+        with self._current(location) as opened:
             return self._snapshot(location, opened, commit)
 
     def commits(self, location: str) -> Sequence[Commit]:
-        opened = self._current(location)
-        with opened.lock:
-            return tuple(opened.commits)
+        with self._current(location) as opened:
+            return tuple(opened.log.commits)
+
+    def changes(self, location: str, after: int, upto: int) -> tuple[ChangeFile, ...]:
+        with self._current(location) as opened:
+            return opened.log.changes(after, upto)
 
     def write(self, location: str, base: Snapshot, change: Change, commit: Commit) -> Commit:
-        opened = self._current(location)
-        with opened.lock:
-            draft = self._draft(opened, base.table_version, commit)
-            before = {file.path for file in base.files}
+        with self._current(location) as opened:
+            draft = _draft(opened.log, base.table_version, commit)
             properties = _properties(draft, version=base.table_version + 1)
+            table = self._table(location, opened)
             try:
-                _apply(opened.table, change, properties)
-                if opened.table.version() == base.table_version:  # a merge that met no row makes no version
-                    nothing = Change("append", change.rows.slice(0, 0))
-                    _apply(opened.table, nothing, properties)
+                apply(table, change, properties)
+                if table.version() == base.table_version:  # a merge that met no row makes no version
+                    apply(table, Change("append", change.rows.slice(0, 0)), properties)
             except CommitFailedError as error:
                 self._forget(location)
                 raise ConflictError(
@@ -127,16 +126,16 @@ class DeltaOfflineStore:
                     f"Writing to {location!r} failed, and nothing of it is visible: {error}. "
                     f"Is the disk full? Otherwise look with `hopyard verify`."
                 ) from error
-            return self._finish(location, opened, draft, before)
+            return self._finish(location, opened, table.version())
 
     def alter(self, location: str, spec: FeatureGroupSpec, commit: Commit | None) -> Commit | None:
-        opened = self._current(location)
-        with opened.lock:
-            table, version = opened.table, opened.table.version()
-            draft = self._draft(opened, version, commit) if commit else None
-            known = _types(table)
+        with self._current(location) as opened:
+            table = self._table(location, opened)
+            version = table.version()
+            draft = _draft(opened.log, version, commit) if commit else None
+            known = feature_types(table)
             for feature in spec.features:
-                if known.get(feature.name, _unsized(feature.type)) != _unsized(feature.type):
+                if known.get(feature.name, unsized(feature.type)) != unsized(feature.type):
                     raise SchemaMismatchError(
                         f"{feature.name!r} is in the table already, as {known[feature.name]} and not as "
                         f"{feature.type}: an earlier append_features() added it and was interrupted. "
@@ -160,6 +159,8 @@ class DeltaOfflineStore:
             except DeltaError as error:
                 self._forget(location)
                 raise ConflictError(f"Changing the features of {location!r} failed: {error}") from error
+            opened.log.update()
+            opened.snapshot = None
             _fsync(self._root / location, [])
             return draft
 
@@ -167,171 +168,89 @@ class DeltaOfflineStore:
         self._forget(location)
         shutil.rmtree(self._root / location, ignore_errors=True)
 
-    def locations(self, project: str) -> list[str]:
-        folder = self._root / "projects" / project / "groups"
-        tables = folder.glob("*/_delta_log") if folder.is_dir() else ()
-        return sorted(str(log.parent.relative_to(self._root)) for log in tables)
-
-    def _current(self, location: str) -> _Open:
-        """Return the table at its latest version, its commits read."""
+    @contextmanager
+    def _current(self, location: str) -> Iterator[_Open]:
+        """Hold what is known of a table for the length of a with block, its log read to the end."""
         with self._guard:
             if self._pid != os.getpid():  # delta-rs panics on a table that was opened before a fork
                 self._open, self._pid = {}, os.getpid()
             opened = self._open.get(location)
             if opened is None:
-                opened = self._open[location] = _Open(self._load(location))
+                opened = self._open[location] = _Open(Log(self._root / location, location))
         with opened.lock:
-            try:
-                opened.table.update_incremental()
-            except DeltaError as error:
-                raise StoreError(f"The table at {location!r} cannot be read: {error}") from error
-            _check_readable(location, opened.table)
-            self._read_log(location, opened)
-        return opened
+            opened.log.update()
+            yield opened
 
-    def _load(self, location: str) -> DeltaTable:
-        path = self._root / location
+    def _table(self, location: str, opened: _Open) -> DeltaTable:
+        """Return the table as delta-rs has it, at the version to which its log was read."""
         try:
-            table = DeltaTable(str(path))
-        except TableNotFoundError as error:
-            raise StoreError(
-                f"The data of a feature group is missing: there is no Delta table at {path}. "
-                f"Restore the folder, or delete the feature group."
-            ) from error
+            if opened.table is None:
+                opened.table = DeltaTable(str(self._root / location))
+            else:
+                opened.table.update_incremental()
         except DeltaError as error:
-            raise CorruptStoreError(f"The Delta table at {path} cannot be read: {error}") from error
-        return table
-
-    def _read_log(self, location: str, opened: _Open) -> None:
-        latest = opened.table.version()
-        for version in range(opened.seen_version + 1, latest + 1):
-            commit = _read_commit(self._root / location / "_delta_log" / f"{version:020}.json", version)
-            if commit is not None:
-                opened.commits.append(commit)
-        opened.seen_version = latest
+            raise CorruptStoreError(f"The Delta table at {location!r} cannot be read: {error}") from error
+        if opened.table.version() != opened.log.latest.version:
+            raise ConflictError(
+                f"The table at {location!r} went on to version {opened.table.version()} while "
+                f"{opened.log.latest.version} was read."
+            )
+        return opened.table
 
     def _snapshot(self, location: str, opened: _Open, number: int | None) -> Snapshot:
-        commits = opened.commits
+        log = opened.log
+        commits = log.commits
         if not commits:
             raise StoreError(f"The table at {location!r} has no commit of Hopyard.")
-        table = opened.table
-        commit = commits[-1]
-        if number is not None and number != commit.number:
-            index = bisect_right(commits, number, key=lambda c: c.number) - 1
-            commit = commits[max(index, 0)]
-            if commit.number != number:
+        index = len(commits) - 1
+        if number is not None and number != commits[-1].number:
+            index = last_commit_before(commits, number)
+            if index < 0 or commits[index].number != number:
                 raise TimeTravelError(
-                    f"There is no commit {number}. The nearest are {commit.number} and "
+                    f"There is no commit {number}. The nearest are {commits[max(index, 0)].number} and "
                     f"{commits[min(index + 1, len(commits) - 1)].number}; the last is {commits[-1].number}."
                 )
-            try:
-                table = DeltaTable(str(self._root / location), version=number)
-            except DeltaError as error:
-                raise TimeTravelError(
-                    f"Commit {number} of {location!r} can no longer be read: {error}"
-                ) from error
-        return Snapshot(
+        version = log.version_of(index)
+        if opened.snapshot is not None and opened.snapshot.table_version == version:
+            return opened.snapshot
+        state = log.state(version)
+        snapshot = Snapshot(
             location=location,
-            commit=commit.number,
-            table_version=table.version(),
-            committed_at_us=commit.committed_at_us,
-            files=_files(table, self._root / location),
-            columns=_columns(table),
+            commit=commits[index].number,
+            table_version=version,
+            committed_at_us=commits[index].committed_at_us,
+            files=log.data_files(state),
+            columns=tuple(column_types(state.metadata)),
+            uri=str(self._root / location),
         )
+        if state is log.latest:
+            opened.snapshot = snapshot
+        return snapshot
 
-    def _draft(self, opened: _Open, base_version: int, commit: Commit) -> Commit:
-        if opened.table.version() != base_version:
-            raise ConflictError(
-                f"The table is at version {opened.table.version()}, not at {base_version} as when it was read."
-            )
-        previous = opened.commits[-1].committed_at_us if opened.commits else -(2**63)
-        return msgspec.structs.replace(
-            commit, number=base_version + 1, committed_at_us=max(commit.committed_at_us, previous + 1)
-        )
-
-    def _finish(self, location: str, opened: _Open, draft: Commit, before: set[str]) -> Commit:
-        added = [file for file in _files(opened.table, self._root / location) if file.path not in before]
-        _fsync(self._root / location, [Path(file.path) for file in added])
-        size_bytes = sum(file.size_bytes for file in added)
-        return msgspec.structs.replace(draft, number=opened.table.version(), size_bytes=size_bytes)
+    def _finish(self, location: str, opened: _Open, number: int) -> Commit:
+        """Return the commit that was written, when all its files are safe on the disk."""
+        log = opened.log
+        log.update()
+        version = next(version for version in reversed(log.versions) if version.number == number)
+        assert version.commit is not None
+        names = [add.path for add in version.adds] + [cdc.path for cdc in version.cdc]
+        _fsync(self._root / location, [Path(log.path(name)) for name in names])
+        return version.commit
 
     def _forget(self, location: str) -> None:
         with self._guard:
             self._open.pop(location, None)
 
 
-def _check_readable(location: str, table: DeltaTable) -> None:
-    unreadable = _UNREADABLE_FEATURES & set(table.protocol().reader_features or ())
-    if unreadable:
-        raise StoreError(
-            f"The Delta table at {location!r} uses {', '.join(sorted(unreadable))}, set by another program: "
-            f"reading its files directly would give wrong rows. Rewrite it without."
+def _draft(log: Log, base_version: int, commit: Commit) -> Commit:
+    if log.latest.version != base_version:
+        raise ConflictError(
+            f"The table is at version {log.latest.version}, not at {base_version} as when it was read."
         )
-
-
-class _CommitInfo(msgspec.Struct):
-    commit: str | None = msgspec.field(default=None, name=COMMIT_KEY)
-
-
-class _Add(msgspec.Struct):
-    size: int = 0
-
-
-class _Action(msgspec.Struct):
-    """The parts of a line of Delta's log that matter here."""
-
-    commitInfo: _CommitInfo | None = None  # noqa: N815 - the name in Delta's protocol
-    add: _Add | None = None
-
-
-_decode_action = msgspec.json.Decoder(_Action).decode
-
-
-def _read_commit(file: Path, version: int) -> Commit | None:
-    """Return our commit in one file of the log; None if the version is maintenance, or the file is gone."""
-    try:
-        actions = [_decode_action(line) for line in file.read_bytes().splitlines() if line]
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError as error:
-        raise CorruptStoreError(f"The log file {file} cannot be read: {error}") from error
-    text = next((action.commitInfo.commit for action in actions if action.commitInfo), None)
-    if text is None:
-        return None
-    commit = from_json(Commit, text, known=COMMIT_FORMAT, what=f"commit {version} in {file}")
-    size_bytes = sum(action.add.size for action in actions if action.add)
-    return msgspec.structs.replace(commit, number=version, size_bytes=size_bytes)
-
-
-def _apply(table: DeltaTable, change: Change, properties: CommitProperties) -> None:
-    rows = change.rows if change.kind == "delete" else _complete(table, change.rows)
-    if change.kind in ("append", "overwrite"):
-        write_deltalake(
-            table, rows, mode=change.kind, writer_properties=_WRITER, commit_properties=properties
-        )  # fmt: skip
-        return
-    predicate = " AND ".join(f"target.`{column}` = source.`{column}`" for column in change.on)
-    merge = table.merge(
-        source=rows,
-        predicate=predicate,
-        source_alias="source",
-        target_alias="target",
-        writer_properties=_WRITER,
-        commit_properties=properties,
+    previous = log.commits[-1].committed_at_us if log.commits else -(2**63)
+    return msgspec.structs.replace(
+        commit, number=base_version + 1, committed_at_us=max(commit.committed_at_us, previous + 1)
     )
-    if change.kind == "delete":
-        merge.when_matched_delete().execute()
-    else:
-        merge.when_matched_update_all().when_not_matched_insert_all().execute()
-
-
-def _complete(table: DeltaTable, rows: pa.Table) -> pa.Table:
-    """Return the rows with every column of the table: one that died before its feature was registered is null."""
-    schema = pa.schema(table.schema().to_arrow())
-    for name, type_ in zip(schema.names, schema.types, strict=True):
-        if name not in rows.column_names:
-            rows = rows.append_column(name, pa.nulls(rows.num_rows, type_))
-    return rows.select(schema.names)
 
 
 def _properties(commit: Commit | None, *, version: int) -> CommitProperties:
@@ -343,35 +262,10 @@ def _properties(commit: Commit | None, *, version: int) -> CommitProperties:
     )
 
 
-def _types(table: DeltaTable) -> dict[str, str]:
-    """Return the feature types of the table's columns; Delta does not keep the fixed size of an array."""
-    schema = pa.schema(table.schema().to_arrow())
-    return {field.name: str(from_arrow(field.type, column=field.name)) for field in schema}
-
-
-def _unsized(type_: str) -> str:
-    return re.sub(r"\[\d+\]", "", type_)
-
-
-def _columns(table: DeltaTable) -> tuple[str, ...]:
-    return tuple(field.name for field in table.schema().fields)
-
-
-def _files(table: DeltaTable, folder: Path) -> tuple[DataFile, ...]:
-    """Return the files of a table's version. `file_uris()` would give quoted paths: `with%20space`."""
-    actions: Any = table.get_add_actions(flatten=True)
-    names = ("path", "num_records", "size_bytes")
-    facts = zip(*(actions.column(name).to_pylist() for name in names), strict=True)
-    files = (
-        DataFile(path=str(folder / unquote(path)), n_rows=rows or 0, size_bytes=size or 0)
-        for path, rows, size in facts
-    )
-    return tuple(sorted(files, key=lambda file: file.path))
-
-
 def _fsync(table: Path, files: Sequence[Path]) -> None:
     """Force the new files, the log and their folders to disk: what is acknowledged survives a power cut."""
-    log = table / "_delta_log"
+    log = table / FOLDER
     newest = max(log.glob("*.json"))
-    for path in (*files, newest, log, table):
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(table)}
+    for path in (*files, newest, *sorted(folders | {log, table})):
         sync(path)
