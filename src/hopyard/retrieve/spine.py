@@ -94,7 +94,7 @@ def view_spine(
     needs = _needs(view, outputs, extra)
     types = {field.name: field.type for field in root.fields}
     if not table.column_names:  # no rows at all, such as an empty list
-        table = pa.table({name: pa.nulls(0) for name in needs})
+        table = pa.table({name: pa.nulls(0) for name in types if name in needs})
     _check_complete(view, table.column_names, needs, types)
     given = [FeatureSpec(name=name, type=types[name]) for name in table.column_names if name in types]
     inferred = {feature.name: feature.type for feature in infer_features(table, given)}
