@@ -25,7 +25,7 @@ def is_append_only(changes: Sequence[ChangeFile]) -> bool:
 
 
 def changed_rows(changes: Sequence[ChangeFile], fields: Schema) -> exp.Select:
-    """Return the rows of change files, with `__from`, `__is_put` and `__address`; what an update replaced is left out."""
+    """Return the rows of change files, with `__from`, `__is_put` and `__address`, without what an update replaced."""
     kind = column(_CHANGE_TYPE)
     is_put = exp.Coalesce(
         this=exp.In(this=kind.copy(), expressions=[_text("insert"), _text("update_postimage")]),

@@ -4,8 +4,8 @@ Every node becomes a scan `n0, n1, ...` with columns called `n1.temp`; every joi
 before; the last SELECT gives the outputs their names. A step never multiplies or drops rows of the root: what an inner
 join excludes is decided once, at the end.
 
-`lower` says all in one statement. `lower_narrow` leaves out the features of nodes that are `late`, and gives the address
-of each winner instead: `lower_fetch` reads those features for the winners alone.
+`lower` says all in one statement. `lower_narrow` leaves out the features of nodes that are `late`, and gives the
+address of each winner instead: `lower_fetch` reads those features for the winners alone.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def lower_counts(
 ) -> Statement:
     """Return the statement that counts what becomes of the left rows where `node` is joined.
 
-    Its columns: all left rows, those whose parent has a match, those whose key is not null either, and those with a match.
+    Its columns: all left rows, those whose parent has a match, those whose key is not null either, those with a match.
     """
     scope = _scope(plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), ())
     join = plan.join_of(node)
@@ -184,9 +184,9 @@ def lower_counts(
     )
     counts = {
         "n_rows": exp.Count(this=exp.Star()),
-        "n_with_parent": exp.CountIf(this=has_parent),
-        "n_with_key": exp.CountIf(this=has_key),
-        "n_matched": exp.CountIf(this=column(f"n{node}.{MATCH}")),
+        "n_with_parent": _count_where(has_parent),
+        "n_with_key": _count_where(has_key),
+        "n_matched": _count_where(column(f"n{node}.{MATCH}")),
     }
     tree = exp.select(*(exp.alias_(count, name, quoted=True) for name, count in counts.items()))
     schema = tuple(Field(name=name, type="bigint") for name in counts)
@@ -282,6 +282,11 @@ def _has_match(plan: Plan, node: int) -> exp.Expr:
     """Return whether `node` has a match, counting the inner joins that hang on it."""
     inner = [child for child in plan.children(node) if plan.join_of(child).how == "inner"]
     return exp.and_(column(f"n{node}.{MATCH}"), *(_has_match(plan, child) for child in inner), copy=False)
+
+
+def _count_where(test: exp.Expr) -> exp.Expr:
+    """Return how often a test holds; 0 without rows."""
+    return exp.Count(this=exp.Case(ifs=[exp.If(this=test, true=exp.Literal.number(1))]))
 
 
 def _is_not_null(value: exp.Expr) -> exp.Expr:

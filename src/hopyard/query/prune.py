@@ -27,8 +27,8 @@ def prune(
 ) -> dict[int, Snapshot]:
     """Return the snapshots with only the files that may hold rows which the plan reads.
 
-    A file is left out if a filter of its own group excludes all its rows; and in a point-in-time join if all its rows are
-    later than every row of the root, or too old for every row.
+    A file is left out if a filter of its own group excludes all its rows; and in a point-in-time join if all its rows
+    are later than every row of the root, or too old for every row.
     """
     pruned = {index: _filtered(plan.nodes[index], snapshot) for index, snapshot in snapshots.items()}
     spine = _root_times(plan, pruned, frame)

@@ -76,7 +76,7 @@ def _best_known(scope: Scope, index: int) -> exp.Select:
     """Return for each join key and time of the left rows the address of the version that wins.
 
     Where nothing was ever replaced or removed, a version is known from some time of the left row on, for good: the
-    winner at each such time is a running maximum, to be met by an ASOF join. Otherwise all visible versions are compared.
+    winner at each such time is a running maximum, to be met by an ASOF join. Otherwise all visible versions compete.
     """
     join = scope.plan.join_of(index)
     rank = _rank(scope, index)

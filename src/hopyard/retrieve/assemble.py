@@ -1,8 +1,8 @@
 """The rows of a plan as a stream of Arrow batches: joined narrow first, then the features of the winners alone.
 
 A join needs keys and times only. Where the groups are large, the engine joins those, and gives for each row of the
-result the addresses of the winners; their features are then read and put beside each other here, a part of the result at
-a time, so that a result may be larger than memory. How a result comes about changes nothing of it.
+result the addresses of the winners; their features are then read and put beside each other here, a part of the result
+at a time, so that a result may be larger than memory. How a result comes about changes nothing of it.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def answer(plan: Plan, tables: Sequence[Sequence[Row]]) -> list[dict[str, Any]]:
     Args:
         tables: for each node of the plan its rows, in any order, already as of the commit to read; a feature that a row
             lacks is null. For `as_known` and `exclude_until` a row also has COMMITTED, when it was committed, and
-            REPLACED, when a later commit replaced or removed it (absent: never), in UTC microseconds; for `as_known` the
-            replaced and removed rows are there, too.
+            REPLACED, when a later commit replaced or removed it (absent: never), in UTC microseconds; for `as_known`
+            the replaced and removed rows of joined groups are there, too.
     Raises:
         MultipleMatchesError: a join without event times finds several rows for one left row, without `allow_many`.
     """
