@@ -75,7 +75,11 @@ def check_view(spec: FeatureViewSpec) -> None:
     plan = spec.plan
     if isinstance(plan.root.source, FrameSource):
         raise QueryError("A feature view is made of feature groups; give a dataframe when you read from it.")
-    if any(node.commit is not None or node.as_of_us is not None for node in plan.nodes):
+    if any(
+        when is not None
+        for node in plan.nodes
+        for when in (node.commit, node.as_of_us, node.exclude_until_us, node.exclude_until_commit)
+    ):
         raise QueryError(
             "A feature view reads the state of its groups when it is used, so its query has no as_of(). "
             "Remove it, and make a training dataset to keep a state."
