@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given, note
@@ -32,6 +33,7 @@ from groups import make_group
 from hopyard.errors import ConfigError, QueryError, TimeTravelError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
+from hopyard.retrieve.changes import _places, _surplus
 from hopyard.testing.frames import assert_same_rows, exact, frame
 from hopyard.testing.store import ManualClock, open_store
 
@@ -247,6 +249,16 @@ def test_rows_of_a_group_without_key_are_counted(fs: FeatureStore, numbers: Iter
         expected((1, 0.0, "delete"), (2, NAN, "insert"), (3, None, "delete"))
     )
     assert read(group, 1) == read(group, 1)
+
+
+def test_rows_that_share_one_of_their_hashes_stay_apart() -> None:
+    start, end = (
+        np.array(pairs, np.uint64).T for pairs in ([(7, 1), (7, 3)], [(7, 3), (7, 2), (7, 3), (5, 1)])
+    )
+    hashes, surplus = _surplus(start, end)
+    assert hashes.T.tolist() == [[5, 1], [7, 1], [7, 2], [7, 3]]
+    assert surplus.tolist() == [1, -1, 1, 1]
+    assert _places(hashes, end).tolist() == [3, 2, 3, 0]
 
 
 def test_the_order_depends_on_nothing_physical(fs: FeatureStore, numbers: Iterator[int]) -> None:

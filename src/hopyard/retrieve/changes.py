@@ -34,7 +34,8 @@ from hopyard.time import Instant, to_micros
 
 CHANGE_TYPE = "_change_type"
 Kind = Literal["insert", "update", "delete"]
-_PAIR = np.dtype([("first", np.uint64), ("second", np.uint64)])
+Pairs = npt.NDArray[np.uint64]
+"""Two rows of hashes: together they are as good as the rows of a table that they stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,7 @@ def changes_table(session: Session, spec: FeatureGroupSpec, states: Between) -> 
     table = pa.Table.from_batches([batch for part in batches for batch in part.to_batches()], schema)
     if spec.identity:
         return table.sort_by([(name, "ascending") for name in spec.identity])
-    pairs = _pairs(table, states.features)
-    return table.take(np.lexsort((pairs["second"], pairs["first"])))
+    return table.take(np.lexsort(_pairs(table, states.features)[::-1]))
 
 
 def _number(session: Session, spec: FeatureGroupSpec, when: Instant | int) -> int:
@@ -230,35 +230,38 @@ def _keyless(session: Session, states: Between) -> Iterator[pa.Table]:
         for snapshot, kind in sides:
             yield from (_typed(table, kind) for table in _read(session, snapshot, states.features))
         return
-    counts = [_count(session, snapshot, states.features) for snapshot, _ in sides]
-    for (snapshot, kind), mine, others in zip(sides, counts, counts[::-1], strict=True):
-        hashes, numbers = mine
-        surplus = numbers - _look_up(others, hashes)
+    hashes, surplus = _surplus(*(_hashes(session, snapshot, states.features) for snapshot, _ in sides))
+    for snapshot, kind in sides:
+        left = np.maximum(surplus if kind == "insert" else -surplus, 0)
         for table in _read(session, snapshot, states.features):
-            places = np.searchsorted(hashes, _pairs(table, states.features))
-            is_surplus = _occurrences(places) < surplus[places]
-            np.subtract.at(surplus, places[is_surplus], 1)
+            places = _places(hashes, _pairs(table, states.features))
+            is_surplus = _occurrences(places) < left[places]
+            np.subtract.at(left, places[is_surplus], 1)
             yield _typed(table.filter(pa.array(is_surplus)), kind)
 
 
-Counts = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
-"""Sorted hashes of rows, each once, and how many rows have it."""
-
-
-def _count(session: Session, snapshot: Snapshot, features: Schema) -> Counts:
+def _hashes(session: Session, snapshot: Snapshot, features: Schema) -> Pairs:
     found = [_pairs(table, features) for table in _read(session, snapshot, features)]
-    hashes, counts = np.unique(np.concatenate([np.empty(0, _PAIR), *found]), return_counts=True)
-    return hashes, counts.astype(np.int64)
+    return np.concatenate([np.empty((2, 0), np.uint64), *found], axis=1)
 
 
-def _look_up(counts: Counts, hashes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return how many rows have each of these hashes."""
-    known, numbers = counts
-    places = np.searchsorted(known, hashes)
-    is_known = np.append(known, np.zeros(1, _PAIR))[places] == hashes
-    is_known &= places < len(known)
-    found: npt.NDArray[np.int64] = np.where(is_known, np.append(numbers, 0)[places], 0)
-    return found
+def _surplus(start: Pairs, end: Pairs) -> tuple[Pairs, npt.NDArray[np.int64]]:
+    """Return the hashes of both sides, sorted and each once, and how many more rows have each at the end."""
+    pairs = np.concatenate([start, end], axis=1)
+    weights = np.repeat([-1, 1], [start.shape[1], end.shape[1]])
+    order = np.lexsort(pairs[::-1])
+    pairs, weights = pairs[:, order], weights[order]
+    is_first = np.append(True, (pairs[:, 1:] != pairs[:, :-1]).any(axis=0))[: len(weights)]
+    surplus: npt.NDArray[np.int64] = np.add.reduceat(weights, np.flatnonzero(is_first))
+    return pairs[:, is_first], surplus
+
+
+def _places(hashes: Pairs, wanted: Pairs) -> npt.NDArray[np.int64]:
+    """Return where hashes are among sorted ones that contain them all."""
+    places: npt.NDArray[np.int64] = np.searchsorted(hashes[0], wanted[0])
+    while (is_other := hashes[1][places] != wanted[1]).any():  # one first hash of different rows: hardly ever
+        places[is_other] += 1
+    return places
 
 
 def _occurrences(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -280,11 +283,8 @@ def _read(session: Session, snapshot: Snapshot, features: Schema) -> Iterator[pa
         yield pa.Table.from_batches([batch])
 
 
-def _pairs(table: pa.Table, features: Schema) -> npt.NDArray[Any]:
-    """Return two independent hashes per row: together as good as the row itself."""
-    pairs = np.empty(table.num_rows, _PAIR)
-    pairs["first"], pairs["second"] = (row_hashes(table, features, seed=seed) for seed in (0, 1))
-    return pairs
+def _pairs(table: pa.Table, features: Schema) -> Pairs:
+    return np.stack([row_hashes(table, features, seed=seed) for seed in (0, 1)])
 
 
 def _typed(rows: pa.Table, kind: Kind) -> pa.Table:
