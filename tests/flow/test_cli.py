@@ -109,7 +109,7 @@ def test_version() -> None:
 
 def test_help_lists_all_commands() -> None:
     text = run("--help").stdout
-    for command in ("demo", "ls", "show", "head", "commits", "vector", "sql", "verify"):
+    for command in ("demo", "ls", "show", "head", "commits", "changes", "vector", "sql", "verify"):
         assert f" {command} " in text
         assert run(command, "--help").exit_code == 0
         assert ("--json" in run(command, "--help").stdout) == (command != "demo")
@@ -134,6 +134,7 @@ def test_unknown_commands_and_options_are_usage_errors(arguments: list[str]) -> 
         ["show", "x"],
         ["head", "x"],
         ["commits", "x"],
+        ["changes", "x"],
         ["vector", "x"],
         ["sql", "select 1"],
         ["verify"],
@@ -371,6 +372,45 @@ def test_commits(url: str) -> None:
     text = lines(url, "commits", "weather")
     assert len(text) == 4 and text[0].split()[:2] == ["number", "committed"]
     assert "No feature group named 'nope'" in error("--url", url, "commits", "nope")
+
+
+# changes
+
+
+def test_changes(url: str) -> None:
+    document = answer(url, "changes", "weather", "--from", "1")
+    assert {key: value for key, value in document.items() if key not in ("columns", "rows")} == {
+        "name": "weather",
+        "version": 1,
+        "from_commit": 1,
+        "to_commit": 2,
+        "n_inserted": 1,
+        "n_updated": 0,
+        "n_deleted": 0,
+    }
+    assert [column["name"] for column in document["columns"]] == ["origin", "at", "temp", "_change_type"]
+    row = {"origin": "jfk", "at": "2024-01-01T02:00:00Z", "temp": 2.5, "_change_type": "insert"}
+    assert document["rows"] == [row]
+    assert lines(url, "changes", "weather", "--from", "1") == [
+        "After commit 1, up to commit 2: 1 inserted, 0 updated, 0 deleted",
+        "change  origin  at                    temp",
+        "insert  jfk     2024-01-01T02:00:00Z   2.5",
+    ]
+
+
+def test_changes_between_instants(url: str) -> None:
+    first = answer(url, "commits", "weather")["commits"][1]["committed_at"]
+    document = answer(url, "changes", "weather", "--to", first)
+    assert (document["from_commit"], document["to_commit"], document["n_inserted"]) == (None, 1, 2)
+    assert lines(url, "changes", "weather", "--from", "20200101", "--to", "1", "-n", "0") == [
+        "From the beginning, up to commit 1: 2 inserted, 0 updated, 0 deleted",
+        "change  origin  at  temp",
+    ]
+    assert len(answer(url, "changes", "weather", "-n", "1")["rows"]) == 1
+    assert "start=2 is later than end=1" in error(
+        "--url", url, "changes", "weather", "--from", "2", "--to", "1"
+    )
+    assert "There is no commit 77" in error("--url", url, "changes", "weather", "--from", "77")
 
 
 # vector

@@ -1,4 +1,4 @@
-"""The command line: `hopyard demo`, `ls`, `show`, `head`, `commits`, `vector`, `sql`, `verify`."""
+"""The command line: `hopyard demo`, `ls`, `show`, `head`, `commits`, `changes`, `vector`, `sql`, `verify`."""
 
 from __future__ import annotations
 

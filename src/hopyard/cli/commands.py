@@ -43,6 +43,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Version = Annotated[int | None, typer.Option("--version", "-v", help="Its version; default: the latest.")]
 Name = Annotated[str, typer.Argument(help="The name of a feature group.", show_default=False)]
 _INSTANT = "As committed at this instant (UTC), such as '2026-11-23 14:30' or 20261123"
+_MOMENT = "an instant (UTC) or a commit's number"
 AsOf = Annotated[str | None, typer.Option("--as-of", help=f"{_INSTANT}.")]
 AsOfCommit = Annotated[str | None, typer.Option("--as-of", help=f"{_INSTANT}; or a commit's number.")]
 
@@ -159,6 +160,33 @@ def commits(
 
     with _opened(ctx) as session:
         render.answer(documents.commits(session, name, version, limit), render.commits, as_json=as_json)
+
+
+@app.command()
+def changes(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help=f"After this: {_MOMENT}. Default: the beginning.", show_default=False),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help=f"Up to and with this: {_MOMENT}. Default: the latest.", show_default=False
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="How many rows at most; all are counted.", min=0)] = 20,
+    version: Version = None,
+    as_json: Json = False,
+) -> None:
+    """Show the net changes of a feature group between two commits: inserted, updated and deleted rows."""
+    from hopyard.cli import documents, render
+
+    with _opened(ctx) as session:
+        document = documents.changes(session, name, version, start, end, n)
+    render.answer(document, render.changes, as_json=as_json)
 
 
 @app.command()

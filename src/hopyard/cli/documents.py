@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from hopyard.model.position import CommitPosition
 from hopyard.model.specs import FeatureGroupSpec, FeatureViewSpec
 from hopyard.observe.verify import verify
 from hopyard.query import sql as query_sql
+from hopyard.retrieve.changes import CHANGE_TYPE, between, changes_table
 from hopyard.retrieve.dataset import list_manifests
 from hopyard.retrieve.view import get_view, list_views
 from hopyard.session import Session
@@ -77,9 +79,7 @@ def group_or_view(
 def head(session: Session, name: str, version: int | None, n: int, as_of: str | None) -> Document:
     """Return a few rows of a group; `as_of` is an instant, or a commit number (fewer than 8 digits)."""
     group = FeatureStore(session).get_feature_group(name, version)
-    is_number = as_of is not None and as_of.isdecimal() and len(as_of) < DIGITS_OF_A_DATE
-    when = int(as_of) if as_of is not None and is_number else as_of
-    return _table(group.read(as_of=when, dataframe_type="arrow", limit=n))
+    return _table(group.read(as_of=_when(as_of), dataframe_type="arrow", limit=n))
 
 
 def sql(session: Session, query: str, as_of: str | None) -> Document:
@@ -94,6 +94,26 @@ def commits(session: Session, name: str, version: int | None, limit: int) -> Doc
         "name": group.name,
         "version": group.version,
         "commits": [_commit(commit) for commit in group.commit_details(limit)],
+    }
+
+
+def changes(
+    session: Session, name: str, version: int | None, start: str | None, end: str | None, n: int
+) -> Document:
+    """Return how many rows of a group changed between two instants or commit numbers, and the first of them."""
+    spec = get_group(session, name, version)
+    states = between(session, spec, _when(start), _when(end))
+    table = changes_table(session, spec, states)
+    kinds = Counter(table.column(CHANGE_TYPE).to_pylist())
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "from_commit": states.start_commit,
+        "to_commit": states.end_commit,
+        "n_inserted": kinds["insert"],
+        "n_updated": kinds["update"],
+        "n_deleted": kinds["delete"],
+        **_table(table.slice(0, n)),
     }
 
 
@@ -131,6 +151,12 @@ def verification(session: Session, names: Sequence[str] | None) -> Document:
             for found in report.findings
         ],
     }
+
+
+def _when(text: str | None) -> str | int | None:
+    """Return an instant as it is, a commit number (fewer digits than a date) as a number."""
+    is_number = text is not None and text.isdecimal() and len(text) < DIGITS_OF_A_DATE
+    return int(text) if text is not None and is_number else text
 
 
 def _table(table: pa.Table) -> Document:

@@ -127,6 +127,16 @@ def commits(document: Document) -> None:
     _commits("", document["commits"])
 
 
+def changes(document: Document) -> None:
+    """Show what changed: the counts, then rows, each after what became of it."""
+    start, end = document["from_commit"], document["to_commit"]
+    counts = ", ".join(f"{document[f'n_{kind}']} {kind}" for kind in ("inserted", "updated", "deleted"))
+    first = "From the beginning" if start is None else f"After commit {start}"
+    _line(f"{first}, up to commit {end}: {counts}")
+    rows = [{"change": row["_change_type"], **row} for row in document["rows"]]
+    _table("", rows, names=["change", *(column["name"] for column in document["columns"][:-1])])
+
+
 def vector(document: Document) -> None:
     """Show a feature vector."""
     _table("", [{"feature": name, "value": value} for name, value in document["features"].items()])
