@@ -89,12 +89,11 @@ def test_a_bridge_is_not_added_silently(store_of_four: FeatureStore) -> None:
 
 
 def test_the_root_has_the_largest_primary_key_then_it_is_named_first(fs: FeatureStore) -> None:
-    make_group(fs, "small", {"a": "bigint", "x": "bigint"}, [(1, 10)], primary_key="a", foreign_key=[])
-    make_group(
-        fs, "large", {"a": "bigint", "b": "bigint", "y": "bigint"}, [(1, 2, 20)], primary_key=["a", "b"]
-    )
+    both = {"a": "bigint", "b": "bigint"}
+    make_group(fs, "small", {**both, "x": "bigint"}, [(1, 2, 10)], primary_key="a", foreign_key="b")
+    make_group(fs, "large", {**both, "y": "bigint"}, [(1, 2, 20)], primary_key=["a", "b"])
     make_group(fs, "twin", {"a": "bigint", "z": "bigint"}, [(1, 30)], primary_key="a")
-    assert labels(fs.get_features(["x", "y"])) == ["large_1", "small_1"]
+    assert labels(fs.get_features(["x", "y"])) == ["large_1", "small_1"]  # each reaches the other
     assert labels(fs.get_features(["z", "x"])) == ["twin_1", "small_1"]
     assert labels(fs.get_features(["x", "z"])) == ["small_1", "twin_1"]
 

@@ -36,6 +36,7 @@ from hopyard.testing.frames import assert_same_rows, frame
 from hopyard.testing.oracle import answer
 from hopyard.testing.store import open_store
 from hopyard.time import from_micros, to_micros
+from variants import VARIANTS, in_variant
 
 WEATHER = {"city": "string", "t": "timestamp", "temp": "double"}
 ROWS = [("oslo", "2025-01-01", 1.0), ("oslo", "2025-01-03", 3.0), ("rome", "2025-01-02", 20.0)]
@@ -68,7 +69,7 @@ def test_each_row_comes_once_in_the_order_of_the_dataframe_its_columns_first(
     ]
     query = fs.spine(given, event_time="at", foreign_key="city").join(weather.select_all())
     expected = [
-        {**row, "at": row["at"].replace(tzinfo=UTC), "temp": temp}  # type: ignore[attr-defined]
+        {**row, "at": row["at"].replace(tzinfo=UTC), "temp": temp}
         for row, temp in zip(given, [3.0, 1.0, 1.0, None, None], strict=True)
     ]
     assert query.features == ["note", "at", "city", "n", "temp"]
@@ -330,9 +331,10 @@ TIMES: dict[str, pa.DataType] = {
 }
 
 
-@pytest.fixture(scope="module")
-def random_store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
-    return open_store(tmp_path_factory.mktemp("spines") / "store").get_feature_store()
+@pytest.fixture(scope="module", params=VARIANTS)
+def random_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+    store = open_store(tmp_path_factory.mktemp("spines") / "store")
+    return in_variant(store.get_feature_store(), request.param)
 
 
 @pytest.fixture(scope="module")
