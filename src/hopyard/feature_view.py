@@ -10,6 +10,8 @@ from hopyard.model.specs import FeatureViewSpec, TransformationSpec
 from hopyard.queries import Query
 from hopyard.retrieve.dataset import create_dataset, get_manifest, list_manifests
 from hopyard.retrieve.frames import batch_frame, in_memory, stored_splits, vector_frame
+from hopyard.retrieve.leakage.check import check_view
+from hopyard.retrieve.leakage.report import LeakageReport
 from hopyard.retrieve.serving import open_reader
 from hopyard.retrieve.training import split_request
 from hopyard.retrieve.usage import delete_view
@@ -402,6 +404,42 @@ class FeatureView:
         reader = self._serving()
         rows = reader.read(entries, passed_features, allow_missing=allow_missing, transform=transform)
         return rows if return_type == "list" else vector_frame(reader, rows, return_type, is_single=False)
+
+    def check_leakage(
+        self,
+        *,
+        training_dataset_version: int | None = None,
+        test_size: float | None = None,
+        train_start: Instant | None = None,
+        train_end: Instant | None = None,
+        test_start: Instant | None = None,
+        test_end: Instant | None = None,
+        seed: int | None = None,
+        exact: bool | None = None,
+    ) -> LeakageReport:
+        """Return in which ways the features may know the labels: by the times of rows, by values, and by the split.
+
+        The rows are those of training data, before transformation; helper columns are not checked. See
+        `Query.check_leakage` for what is looked for. With a split also: entities that are in train and in another one.
+
+        Args:
+            training_dataset_version: check the rows and the splits of this training dataset, as its groups were then.
+            test_size, train_start, train_end, test_start, test_end, seed, exact: check this split of today's rows; see
+                `train_test_split`. None of them: all rows, without a split.
+        Raises:
+            TrainingDatasetError: the view has no labels, a split that cannot be, or both a version and a split.
+            NotFoundError: no such training dataset.
+            TimeTravelError: the state of the training dataset cannot be read any more.
+        """
+        return check_view(
+            self._session,
+            self._spec,
+            training_dataset_version=training_dataset_version,
+            test_size=test_size,
+            times={"train": (train_start, train_end), "test": (test_start, test_end)},
+            seed=seed,
+            exact=exact,
+        )
 
     def delete(self, *, force: bool = False) -> None:
         """Remove the view.

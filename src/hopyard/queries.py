@@ -15,6 +15,8 @@ from hopyard.query.build import JoinOptions, as_known, as_of, filter_rows, find_
 from hopyard.query.feature import Condition, Feature, predicate_of
 from hopyard.retrieve.explain import explain
 from hopyard.retrieve.frames import query_rows
+from hopyard.retrieve.leakage.check import check_query
+from hopyard.retrieve.leakage.report import LeakageReport
 from hopyard.retrieve.read import query_batches, to_sql
 from hopyard.retrieve.spine import frame_spine
 from hopyard.session import Session
@@ -173,6 +175,26 @@ class Query:
             TimeTravelError: the state asked for cannot be read.
         """
         return explain(self._session, self._plan, frame=self._frame, analyze=analyze)
+
+    def check_leakage(self, label: Sequence[str] | str) -> LeakageReport:
+        """Return in which ways the other columns of the result may know the label.
+
+        Errors: rows that happened after the label; features of the left-most group that were changed after their event
+        time; a column that equals the label, or that of the entity's next row, in 99 % of at least 200 pairs; a column
+        that separates the two values of a label, or is null with one of them, with an AUC of at least 0.995 (or at most
+        0.005), where each value has 200 rows.
+
+        Warnings, of what may be right: rows that were committed after the label, as loaded history is; a column that
+        equals the label of the entity's previous row; a group whose every match has the event time of its row; a label
+        without event time.
+
+        Args:
+            label: a column of the result to predict, or several.
+        Raises:
+            NotFoundError: no such column.
+            TimeTravelError, MultipleMatchesError: see `read`.
+        """
+        return check_query(self._session, self._plan, label, frame=self._frame)
 
     def to_string(self) -> str:
         """Return the SQL that the query runs."""

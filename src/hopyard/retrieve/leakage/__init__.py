@@ -1,0 +1,1 @@
+"""The search for features that know what they are to predict."""
