@@ -22,6 +22,7 @@ from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import KIND, change_group, create_group, load_group
 from hopyard.ingest.frame import to_arrow_table
 from hopyard.ingest.infer import check_group, infer_features
+from hopyard.ingest.probe import files_to_probe
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Operation, Snapshot
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
@@ -228,9 +229,7 @@ def _upsert(
 ) -> tuple[Change, Commit]:
     """Return the cheapest change that makes `rows` the truth for their identities, and its counts."""
     on = spec.identity
-    matched = None
-    if on and base.n_rows and rows.num_rows:
-        matched = _matches(session, spec, base, rows, on, payload=False).column(_ROW)
+    matched = _matches(session, spec, base, rows, on, payload=False).column(_ROW) if on else None
     if matched is None or len(matched) == 0:
         return Change("append", rows), msgspec.structs.replace(draft, n_inserted=rows.num_rows)
     if draft.operation == "insert":
@@ -239,9 +238,10 @@ def _upsert(
             f"operation='insert' promises new rows, and {len(matched)} of {rows.num_rows} exist in {spec.label!r}, "
             f"such as {example}. Nothing was written. Use operation='upsert' to replace them."
         )
-    existing = _matches(session, spec, base, rows, on, payload=True)
-    numbers = existing.column(_ROW).to_numpy()
-    is_same = _equal_rows(spec, rows.take(existing.column(_ROW)), existing.drop_columns([_ROW]))
+    known = rows.take(matched)
+    existing = _matches(session, spec, base, known, on, payload=True)
+    numbers = matched.to_numpy()[existing.column(_ROW).to_numpy()]
+    is_same = _equal_rows(spec, known.take(existing.column(_ROW)), existing.drop_columns([_ROW]))
     keep = np.ones(rows.num_rows, dtype=bool)
     keep[numbers[is_same]] = False
     n_unchanged = int(is_same.sum())
@@ -268,16 +268,18 @@ def _matches(
 ) -> pa.Table:
     """Return the rows of a snapshot that equal `rows` in the columns `on`: their place in `rows`, and their values."""
     fields = spec.schema if payload else tuple(spec.feature(name).field for name in on)
+    schema = pa.schema([pa.field(_ROW, pa.int64()), *to_arrow_schema(fields if payload else ())])
+    near = files_to_probe(base, rows, on)
+    if not near.files or not rows.num_rows:
+        return schema.empty_table()
     values = [column(field.name, "t") for field in spec.schema] if payload else []
     tree = exp.select(column(_ROW, "s"), *values, copy=False)
-    tree = tree.from_(exp.alias_(read_files(base, fields), "t", table=True), copy=False)
+    tree = tree.from_(exp.alias_(read_files(near, fields), "t", table=True), copy=False)
     equal = exp.and_(
         *(exp.EQ(this=column(name, "t"), expression=column(name, "s")) for name in on), copy=False
     )
     tree = tree.join(exp.alias_(exp.to_table("incoming"), "s", table=True), on=equal, copy=False)
     incoming = rows.select(list(on)).append_column(_ROW, pa.array(np.arange(rows.num_rows), pa.int64()))
-    schema = to_arrow_schema(fields if payload else ())
-    schema = pa.schema([pa.field(_ROW, pa.int64()), *schema])
     return session.engine.run(Statement(tree=tree, schema=schema, frames={"incoming": incoming})).read_all()
 
 
