@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hopyard.compute.event_time import event_times_us
+from hopyard.compute.ordinals import may_repeat
 from hopyard.errors import ConfigError, DuplicateRowsError, HopyardWarning, SchemaMismatchError
 from hopyard.ingest.fit import fit
 from hopyard.ingest.objects import shown
@@ -217,7 +218,7 @@ def _check_times(spec: FeatureGroupSpec, rows: pa.Table, *, now_us: int, allow_f
 
 def _is_last(rows: pa.Table, identity: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return for each row whether it is the last of its identity; without an identity, every row is."""
-    if not identity:
+    if not identity or not may_repeat([rows.column(name) for name in identity]):
         return np.ones(rows.num_rows, np.bool_)
     numbered = rows.select(list(identity)).append_column(_ROW, pa.array(np.arange(rows.num_rows)))
     # One thread: it is faster here than two, and the greatest row number needs no order.

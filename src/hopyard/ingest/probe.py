@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from hopyard.compute.ordinals import Ordinals, ordinals
 from hopyard.model.commit import DataFile, Snapshot
 
-Ordinals = np.ndarray
-"""The distinct values of a column as whole numbers, in ascending order."""
+_SMALLEST, _GREATEST = -(2**63), 2**63 - 1
 
 
 def files_to_probe(snapshot: Snapshot, rows: pa.Table, on: Sequence[str]) -> Snapshot:
@@ -20,28 +19,36 @@ def files_to_probe(snapshot: Snapshot, rows: pa.Table, on: Sequence[str]) -> Sna
 
     A file is left out only where its ranges exclude all the rows; without known ranges it stays.
     """
-    columns = {name: values for name in on if (values := _ordinals(rows.column(name))) is not None}
-    files = tuple(
-        file for file in snapshot.files if all(_meets(file, name, values) for name, values in columns.items())
+    files: Sequence[DataFile] = snapshot.files
+    columns = {name: values for name in on if (values := ordinals(rows.column(name))) is not None}
+    for name, values in columns.items():
+        files = _overlapping(files, name, values)
+    for name, values in columns.items():
+        if not files:
+            break  # to sort is what costs, and most rows are newer than everything that is there
+        ascending = np.sort(values)
+        files = [file for file in files if _meets(file, name, ascending)]
+    return (
+        snapshot
+        if len(files) == len(snapshot.files)
+        else msgspec.structs.replace(snapshot, files=tuple(files))
     )
-    return snapshot if len(files) == len(snapshot.files) else msgspec.structs.replace(snapshot, files=files)
 
 
-def _meets(file: DataFile, name: str, values: Ordinals) -> bool:
+def _overlapping(files: Sequence[DataFile], name: str, values: Ordinals) -> Sequence[DataFile]:
+    if not len(values):
+        return [file for file in files if name not in file.ranges]
+    least, greatest = int(values.min()), int(values.max())
+    return [
+        file for file in files
+        if name not in file.ranges or (file.ranges[name][0] <= greatest and file.ranges[name][1] >= least)
+    ]  # fmt: skip
+
+
+def _meets(file: DataFile, name: str, ascending: Ordinals) -> bool:
     range_ = file.ranges.get(name)
     if range_ is None:
         return True
-    low, high = (max(min(bound, 2**63 - 1), -(2**63)) for bound in range_)
-    first = int(np.searchsorted(values, low, side="left"))
-    return first < len(values) and int(values[first]) <= high
-
-
-def _ordinals(column: pa.ChunkedArray) -> Ordinals | None:
-    """Return a column as files' ranges count it; None: they do not count its type."""
-    if pa.types.is_date32(column.type):
-        column = column.cast(pa.int32())
-    elif pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    if not pa.types.is_integer(column.type):
-        return None
-    return np.unique(pc.drop_null(column).to_numpy())
+    low, high = (max(min(bound, _GREATEST), _SMALLEST) for bound in range_)
+    first = int(np.searchsorted(ascending, low, side="left"))
+    return first < len(ascending) and int(ascending[first]) <= high

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
+from hopyard.compute.ordinals import is_sorted
 from hopyard.compute.row_hash import row_hashes
 from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError
 from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
@@ -313,7 +314,7 @@ def _write_defaults(
 def _sorted(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Table:
     """Return the rows by event time and key, so that file statistics prune; keyless rows stay as they come."""
     names = ([spec.event_time] if spec.event_time else []) + list(spec.primary_key)
-    if not spec.primary_key or rows.num_rows < 2:
+    if not spec.primary_key or rows.num_rows < 2 or is_sorted([rows.column(name) for name in names]):
         return rows
     return rows.sort_by([(name, "ascending") for name in names])
 
