@@ -16,7 +16,7 @@ from hopyard.retrieve.serving import open_reader
 from hopyard.retrieve.training import split_request
 from hopyard.retrieve.usage import delete_view
 from hopyard.retrieve.vectors import Entry, VectorReader
-from hopyard.retrieve.view import feature_outputs
+from hopyard.retrieve.view import feature_outputs, view_as_of
 from hopyard.session import Session
 from hopyard.time import Instant, optional_micros
 from hopyard.training_dataset import TrainingDataset
@@ -83,6 +83,7 @@ class FeatureView:
         end_time: Instant | None = None,
         training_helper_columns: bool = False,
         dataframe_type: str = "default",
+        as_of: Instant | None = None,
     ) -> tuple[Any, Any]:
         """Return features X and labels y of all rows, in memory; no training dataset version is made.
 
@@ -101,13 +102,14 @@ class FeatureView:
             end_time: only rows with an earlier event time than this (UTC).
             training_helper_columns: keep them in X.
             dataframe_type: see `Query.read`. One label is a Series or a vector, several are a frame, none is None.
+            as_of: read the groups as committed at this instant; None: their last commits.
         Raises:
             SchemaMismatchError: the spine lacks columns (the message lists all), or has values that do not fit.
             AmbiguousFeatureError: a column of the spine is called as a feature of another group.
         """
         return in_memory(
             self._session,
-            self._spec,
+            view_as_of(self._spec, as_of),
             None,
             spine=spine,
             start_us=optional_micros(start_time),
@@ -129,6 +131,7 @@ class FeatureView:
         exact: bool | None = None,
         training_helper_columns: bool = False,
         dataframe_type: str = "default",
+        as_of: Instant | None = None,
     ) -> tuple[Any, ...]:
         """Return X_train, X_test, y_train, y_test in memory; transformations are fitted on train.
 
@@ -144,6 +147,7 @@ class FeatureView:
                 row never changes its split when data grows.
             training_helper_columns: keep them in X.
             dataframe_type: see `Query.read`.
+            as_of: read the groups as committed at this instant; None: their last commits.
         Raises:
             TrainingDatasetError: sizes or times that cannot be.
         """
@@ -155,7 +159,7 @@ class FeatureView:
         )
         return in_memory(
             self._session,
-            self._spec,
+            view_as_of(self._spec, as_of),
             request,
             spine=spine,
             keep_helpers=training_helper_columns,
@@ -178,6 +182,7 @@ class FeatureView:
         exact: bool | None = None,
         training_helper_columns: bool = False,
         dataframe_type: str = "default",
+        as_of: Instant | None = None,
     ) -> tuple[Any, ...]:
         """Return X_train, X_validation, X_test, y_train, y_validation, y_test; see `train_test_split`."""
         request = split_request(
@@ -192,7 +197,7 @@ class FeatureView:
         )
         return in_memory(
             self._session,
-            self._spec,
+            view_as_of(self._spec, as_of),
             request,
             spine=spine,
             keep_helpers=training_helper_columns,
@@ -206,6 +211,7 @@ class FeatureView:
         end_time: Instant | None = None,
         data_format: str = "parquet",
         description: str = "",
+        as_of: Instant | None = None,
     ) -> TrainingDataset:
         """Materialise all rows as the next training dataset version, and return it.
 
@@ -213,12 +219,13 @@ class FeatureView:
             start_time: only rows with this event time or a later one (UTC).
             end_time: only rows with an earlier event time than this (UTC).
             data_format: parquet or csv.
+            as_of: read the groups as committed at this instant; None: their last commits.
         Raises:
             TrainingDatasetError: an unknown format, or one that cannot keep a column exactly; nothing was written.
         """
         manifest = create_dataset(
             self._session,
-            self._spec,
+            view_as_of(self._spec, as_of),
             None,
             data_format=data_format,
             description=description,
@@ -239,6 +246,7 @@ class FeatureView:
         exact: bool | None = None,
         data_format: str = "parquet",
         description: str = "",
+        as_of: Instant | None = None,
     ) -> TrainingDataset:
         """Materialise train and test as the next training dataset version, and return it.
 
@@ -251,7 +259,11 @@ class FeatureView:
             exact=exact,
         )
         manifest = create_dataset(
-            self._session, self._spec, request, data_format=data_format, description=description
+            self._session,
+            view_as_of(self._spec, as_of),
+            request,
+            data_format=data_format,
+            description=description,
         )
         return TrainingDataset(self._session, manifest)
 
@@ -270,6 +282,7 @@ class FeatureView:
         exact: bool | None = None,
         data_format: str = "parquet",
         description: str = "",
+        as_of: Instant | None = None,
     ) -> TrainingDataset:
         """Materialise train, validation and test as the next training dataset version; see the two-way method."""
         request = split_request(
@@ -283,7 +296,11 @@ class FeatureView:
             exact=exact,
         )
         manifest = create_dataset(
-            self._session, self._spec, request, data_format=data_format, description=description
+            self._session,
+            view_as_of(self._spec, as_of),
+            request,
+            data_format=data_format,
+            description=description,
         )
         return TrainingDataset(self._session, manifest)
 
@@ -314,6 +331,7 @@ class FeatureView:
         primary_key: bool = False,
         event_time: bool = False,
         dataframe_type: str = "default",
+        as_of: Instant | None = None,
     ) -> Any:
         """Return the features of the root's rows, each as they were at its event time, for batch scoring.
 
@@ -330,13 +348,14 @@ class FeatureView:
             primary_key: add the root's primary key after the features, unless it is among them.
             event_time: add the root's event time, likewise.
             dataframe_type: see `Query.read`.
+            as_of: read the groups as committed at this instant; None: their last commits.
         Raises:
             NotFoundError: the view has transformations and no training dataset.
             SchemaMismatchError, AmbiguousFeatureError: a spine that does not fit, see `training_data`.
         """
         return batch_frame(
             self._session,
-            self._spec,
+            view_as_of(self._spec, as_of),
             spine=spine,
             start_us=optional_micros(start_time),
             end_us=optional_micros(end_time),

@@ -14,10 +14,9 @@ from hopyard.model.specs import EventTimeUnit
 from hopyard.query.build import JoinOptions, as_known, as_of, filter_rows, find_output, join
 from hopyard.query.feature import Condition, Feature, predicate_of
 from hopyard.retrieve.explain import explain
-from hopyard.retrieve.frames import query_rows
 from hopyard.retrieve.leakage.check import check_query
 from hopyard.retrieve.leakage.report import LeakageReport
-from hopyard.retrieve.read import query_batches, to_sql
+from hopyard.retrieve.read import query_batches, query_frame, to_sql
 from hopyard.retrieve.spine import frame_spine
 from hopyard.session import Session
 from hopyard.time import Instant
@@ -146,8 +145,8 @@ class Query:
             TimeTravelError: the state asked for cannot be read.
             MultipleMatchesError: a plain join would multiply rows.
         """
-        return query_rows(
-            self._session, self._plan, self._frame, dataframe_type, order_by=order_by, limit=limit
+        return query_frame(
+            self._session, self._plan, dataframe_type, frame=self._frame, order_by=order_by, limit=limit
         )
 
     def read_batches(self) -> pa.RecordBatchReader:
@@ -160,17 +159,17 @@ class Query:
 
     def show(self, n: int = 10) -> Any:
         """Return the first `n` rows, in no promised order (a dataframe's own rows in theirs), as a dataframe."""
-        return query_rows(self._session, self._plan, self._frame, "default", limit=n)
+        return query_frame(self._session, self._plan, "default", frame=self._frame, limit=n)
 
     def explain(self, *, analyze: bool = False) -> Explanation:
         """Return what the query does; print it to read it.
 
-        It has the join tree, why each join key was chosen, the rule of each join, the files and bytes that are read after
-        those that cannot matter are left out, and the SQL.
+        It has the join tree, why each join key was chosen, the rule of each join, the files and bytes that are read
+        after those that cannot matter are left out, and the SQL.
 
         Args:
-            analyze: also run it, and count the rows of each step, how many match, why the others do not, and the share of
-                nulls of each feature.
+            analyze: also run it, and count the rows of each step, how many match, why the others do not, and the share
+                of nulls of each feature.
         Raises:
             TimeTravelError: the state asked for cannot be read.
         """
@@ -196,9 +195,18 @@ class Query:
         """
         return check_query(self._session, self._plan, label, frame=self._frame)
 
-    def to_string(self) -> str:
-        """Return the SQL that the query runs."""
-        return to_sql(self._session, self._plan, frame=self._frame)
+    def to_string(self, *, dialect: str | None = None) -> str:
+        """Return the SQL that answers the query.
+
+        Args:
+            dialect: duckdb or spark; None: that of the store's engine. Spark reads the Delta tables in the state that the
+                query reads, and the rows of a dataframe from a temporary view `spine` with one more column, `__row`: the
+                number of the row, from 0 on. Its session has to be in UTC where instants are to be shown in UTC.
+        Raises:
+            QueryError: another dialect, or what a dialect cannot say (as_known() and exclude_until= in Spark).
+            TimeTravelError: the state asked for cannot be read.
+        """
+        return to_sql(self._session, self._plan, frame=self._frame, dialect=dialect)
 
     def __getitem__(self, name: str) -> Feature:
         """Return a column of the result, to be compared in `filter`. Raises NotFoundError."""

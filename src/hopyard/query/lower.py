@@ -45,7 +45,7 @@ def lower(
         snapshots: what each group node reads.
         engine: what the engine can say.
         frame: the rows of a frame root.
-        order_by: (node, feature) pairs to sort by, ascending; a frame root's own order comes first.
+        order_by: (node, feature) pairs to sort by, ascending, nulls last; then by the place in a frame root.
     """
     return lower_narrow(plan, snapshots, engine, late=(), frame=frame, order_by=order_by, limit=limit)
 
@@ -79,7 +79,7 @@ def lower_narrow(
         tree = tree.where(exp.and_(*conditions, copy=False), copy=False)
     orders = [exp.Ordered(this=_final(scope, *place), nulls_first=False) for place in order_by]
     if isinstance(plan.root.source, FrameSource):
-        orders.insert(0, exp.Ordered(this=column(f"n0.{ROW}"), nulls_first=False))
+        orders.append(exp.Ordered(this=column(f"n0.{ROW}"), nulls_first=False))
     if orders:
         tree = tree.order_by(*orders, copy=False)
     if limit is not None:

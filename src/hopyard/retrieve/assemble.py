@@ -24,7 +24,7 @@ from hopyard.query.scan import ADDRESS, ADDRESS_BITS
 from hopyard.session import Session
 
 BATCH_ROWS = 122_880
-_PARTS_OF_MEMORY = 12
+_PARTS_OF_MEMORY = 10
 """A part of the result may take so much of the memory limit: it exists about three times while it is put together."""
 _BYTES = {"boolean": 1, "int": 4, "float": 4, "date": 4, "string": 24, "binary": 32, "decimal": 16}
 _ROW_MASK = (1 << ADDRESS_BITS) - 1
@@ -58,6 +58,8 @@ def stream(
     schema = to_arrow_schema(plan.schema)
     fetched = late_outputs(plan, late, order_by)
     n_rows = rows_per_part(plan, session.config.memory_bytes)
+    if narrow.num_rows > n_rows and not order_by and frame is None:
+        narrow = _in_order_of_files(narrow, plan, snapshots, late)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, narrow.num_rows, n_rows):
@@ -101,6 +103,21 @@ def rows_per_part(plan: Plan, memory_bytes: int) -> int:
     """Return how many rows of the result are put together at a time: whole batches, at least one."""
     width = _width(plan, plan.outputs)
     return max(1, memory_bytes // _PARTS_OF_MEMORY // max(1, width) // BATCH_ROWS) * BATCH_ROWS
+
+
+def _in_order_of_files(
+    narrow: pa.Table, plan: Plan, snapshots: Mapping[int, Snapshot], late: frozenset[int]
+) -> pa.Table:
+    """Return the rows in the order of the largest group's files, so that each part of them needs only a few files.
+
+    Files are in the order of time, more or less, and so are the winners of one part in the other groups.
+    """
+    largest = max(
+        late - {0}, key=lambda node: sum(file.size_bytes for file in files_of(plan, snapshots, node))
+    )
+    addresses = narrow.column(address_name(largest)).combine_chunks()
+    order = np.argsort(addresses.fill_null(-1).to_numpy(), kind="stable")
+    return narrow.take(pa.array(order))
 
 
 def _narrow_width(plan: Plan, late: frozenset[int], order_by: Sequence[tuple[int, str]]) -> int:

@@ -7,55 +7,20 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from hopyard.errors import ConfigError, QueryError
+from hopyard.errors import ConfigError
 from hopyard.model.arrow import to_arrow_schema
-from hopyard.model.plan import Output, Plan
+from hopyard.model.plan import Output
 from hopyard.model.schema import Field
 from hopyard.model.specs import FeatureViewSpec
-from hopyard.query.build import find_output
 from hopyard.require import require
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe, to_labels
 from hopyard.retrieve.dataset import fitted_statistics, get_manifest, read_split
-from hopyard.retrieve.read import query_frame, read_plan
 from hopyard.retrieve.spine import view_spine
 from hopyard.retrieve.training import SplitRequest, batch_data, compute
 from hopyard.retrieve.vectors import VectorReader
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
-
-
-def query_rows(
-    session: Session,
-    plan: Plan,
-    frame: pa.Table | None,
-    dataframe_type: str,
-    *,
-    order_by: Sequence[str] = (),
-    limit: int | None = None,
-) -> Any:
-    """Return the rows of a plan, over a dataframe if its root is one, as a dataframe; see `Query.read`."""
-    if frame is None:
-        return query_frame(session, plan, dataframe_type, order_by=order_by, limit=limit)
-    check_dataframe_type(dataframe_type)
-    names = (order_by,) if isinstance(order_by, str) else order_by
-    keys = [(find_output(plan, name).name, "ascending") for name in names]
-    if limit is not None and limit < 0:
-        raise QueryError(f"limit={limit} is negative.")
-    rows = read_plan(session, plan, frame=frame, limit=None if keys else limit)
-    if keys:  # The engine keeps the order of the dataframe, and a stable sort keeps it among equals; nulls come last.
-        rows = _sorted(rows, keys).slice(0, limit)
-    return to_dataframe(rows, dataframe_type)
-
-
-def _sorted(rows: pa.Table, keys: list[tuple[str, str]]) -> pa.Table:
-    try:
-        return rows.take(pc.sort_indices(rows, sort_keys=keys))
-    except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise QueryError(
-            f"Rows cannot be sorted by order_by={[name for name, _ in keys]}: {error}."
-        ) from error
 
 
 def in_memory(

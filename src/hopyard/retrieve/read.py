@@ -14,6 +14,7 @@ from hopyard.model.commit import Snapshot
 from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Value
 from hopyard.model.types import parse_type
 from hopyard.query.build import check_ages, find_output
+from hopyard.query.dialects import capabilities_of
 from hopyard.query.lower import lower, lower_counts, multiples
 from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
@@ -186,6 +187,7 @@ def query_frame(
     plan: Plan,
     dataframe_type: str,
     *,
+    frame: pa.Table | None = None,
     order_by: Sequence[str] = (),
     limit: int | None = None,
 ) -> Any:
@@ -196,7 +198,8 @@ def query_frame(
     orders = tuple((out.node, out.feature) for out in places)
     if limit is not None and limit < 0:
         raise QueryError(f"limit={limit} is negative.")
-    return to_dataframe(read_plan(session, plan, order_by=orders, limit=limit), dataframe_type)
+    rows = read_plan(session, plan, frame=frame, order_by=orders, limit=limit)
+    return to_dataframe(rows, dataframe_type)
 
 
 def query_batches(session: Session, plan: Plan, *, frame: pa.Table | None = None) -> pa.RecordBatchReader:
@@ -205,10 +208,12 @@ def query_batches(session: Session, plan: Plan, *, frame: pa.Table | None = None
     return stream_resolved(session, resolved, snapshots, frame=frame)
 
 
-def to_sql(session: Session, plan: Plan, *, frame: pa.Table | None = None) -> str:
-    """Return the SQL of a plan, formatted, over the files that it would read now."""
+def to_sql(
+    session: Session, plan: Plan, *, frame: pa.Table | None = None, dialect: str | None = None
+) -> str:
+    """Return the SQL of a plan, formatted, over the files that it would read now; see `Query.to_string`."""
+    engine = session.engine.capabilities if dialect is None else capabilities_of(dialect)
     resolved, snapshots = resolve(session, plan)
     existing = existing_features(resolved, snapshots)
-    engine = session.engine.capabilities
     statement = lower(existing, prune(existing, snapshots, frame), engine, frame=frame)
     return statement.tree.sql(dialect=engine.dialect, pretty=True)

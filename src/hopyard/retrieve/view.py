@@ -16,8 +16,9 @@ from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.model.specs import VIEW_FORMAT, FeatureViewSpec, TransformationSpec
 from hopyard.model.types import parse_type
 from hopyard.ports import Record, RecordKind
-from hopyard.query.build import check_ages, check_unambiguous
+from hopyard.query.build import as_of, check_ages, check_unambiguous
 from hopyard.session import Session
+from hopyard.time import Instant
 
 KIND: RecordKind = "feature_view"
 MAX_TRIES = 100
@@ -118,6 +119,11 @@ def _check_transformations(spec: FeatureViewSpec, roles: dict[str, str]) -> None
                 raise TrainingDatasetError(f"{feature!r} has two transformations. Give it one.")
             seen.add(feature)
             check_type(transformation, parse_type(types[feature]))
+
+
+def view_as_of(spec: FeatureViewSpec, when: Instant | None) -> FeatureViewSpec:
+    """Return the view reading its groups as committed at an instant; None: their last commits."""
+    return spec if when is None else msgspec.structs.replace(spec, plan=as_of(spec.plan, when))
 
 
 def feature_outputs(spec: FeatureViewSpec) -> tuple[Output, ...]:
