@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pyarrow as pa
 
 START_US = 1_704_067_200_000_000
 """2024-01-01T00:00:00Z, the first instant of all data, in UTC microseconds."""
+SCALE = float(os.environ.get("HOPYARD_BENCH_SCALE") or 1)
+"""What the sizes of workloads are multiplied by; far below 1 to try whether they run at all."""
 YEAR_US = 366 * 86_400 * 1_000_000
+
+
+def scaled(n_rows: int) -> int:
+    """Return a number of rows or keys times SCALE, at least 1."""
+    return max(1, round(n_rows * SCALE))
+
+
+def short(n_rows: int) -> str:
+    """Return a number of rows as names have it: 10M, 200k, 50."""
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if n_rows >= unit:
+            return f"{n_rows / unit:g}{letter}"
+    return str(n_rows)
 
 
 def group(
@@ -17,6 +34,7 @@ def group(
     seed: int,
     *,
     name: str = "",
+    start_us: int = START_US,
     span_us: int = YEAR_US,
     null_share: float = 0.0,
 ) -> pa.Table:
@@ -25,7 +43,8 @@ def group(
     Args:
         n_keys: keys are drawn evenly from [0, n_keys).
         name: a prefix of the features' names.
-        span_us: the time that the rows cover, from START_US on; at least `n_rows` microseconds.
+        start_us: their earliest event time.
+        span_us: the time that the rows cover from then on; at least `n_rows` microseconds.
         null_share: the part of each feature that is null, in [0, 1).
     Returns:
         `n_rows` rows: `key` (int64), `event_time` (timestamp, UTC), then the features: every fourth is an int64, every
@@ -34,7 +53,7 @@ def group(
     random = np.random.default_rng(seed)
     columns: dict[str, pa.Array] = {
         "key": pa.array(random.integers(0, n_keys, n_rows)),
-        "event_time": _times(n_rows, span_us, random),
+        "event_time": _times(n_rows, start_us, span_us, random),
     }
     for index in range(n_features):
         hidden = random.random(n_rows) < null_share if null_share else None
@@ -57,13 +76,15 @@ def groups(
     }
 
 
-def labels(n_rows: int, n_keys: int, seed: int, *, span_us: int = YEAR_US) -> pa.Table:
+def labels(
+    n_rows: int, n_keys: int, seed: int, *, start_us: int = START_US, span_us: int = YEAR_US
+) -> pa.Table:
     """Return a spine: `key` (int64), `event_time` (timestamp, UTC, ascending) and `label` (int64, 0 or 1)."""
     random = np.random.default_rng([seed, 1])
     return pa.table(
         {
             "key": pa.array(random.integers(0, n_keys, n_rows)),
-            "event_time": _times(n_rows, span_us, random),
+            "event_time": _times(n_rows, start_us, span_us, random),
             "label": pa.array((random.random(n_rows) < 0.2).astype(np.int64)),
         }
     )
@@ -75,9 +96,9 @@ def keys(n: int, n_keys: int, seed: int) -> list[int]:
     return drawn
 
 
-def _times(n_rows: int, span_us: int, random: np.random.Generator) -> pa.Array:
+def _times(n_rows: int, start_us: int, span_us: int, random: np.random.Generator) -> pa.Array:
     step = max(1, span_us // max(1, n_rows))
-    micros = START_US + np.arange(n_rows, dtype=np.int64) * step + random.integers(0, step, n_rows)
+    micros = start_us + np.arange(n_rows, dtype=np.int64) * step + random.integers(0, step, n_rows)
     return pa.array(micros, type=pa.timestamp("us", "UTC"))
 
 

@@ -23,13 +23,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bench import machine, report
+from bench.data import SCALE
 
 GB = 1024**3
 SAMPLE_SECONDS = 0.02
@@ -41,10 +42,14 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run may return instead of its number of rows: also how long each single operation took."""
+    """What a run may return instead of its number of rows: also how long each single operation took.
+
+    `figures` are shown below the table, by a name that says their unit; the median over the runs.
+    """
 
     n_rows: int
     latencies_us: Sequence[float] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 def _nothing(state: Any) -> None:
@@ -57,22 +62,27 @@ class Case:
 
     Attributes:
         name: unique in its workload.
-        setup: gets an empty folder, returns the state that `run` gets.
+        setup: gets an empty folder (and, after it, the folder of `shared`), returns the state that `run` gets.
         run: does the work once; returns how many rows it handled, or an Outcome.
         teardown: closes what `setup` opened.
         against: the name of the case (a limit or a peer) that this one is compared with.
         is_fresh: set up and tear down around every run, for work that changes its state.
+        shared: fills an empty folder with what several cases only read. It runs once, in a process of its own, before
+            all cases are set up; those with the same function have the same folder.
         memory_bytes, disk_bytes: what the case needs at its peak; the run is refused where they are not free.
+        idle_bytes: what of the memory stays taken while another case runs; None: all of it.
     """
 
     name: str
-    setup: Callable[[Path], Any]
+    setup: Callable[..., Any]
     run: Callable[[Any], int | Outcome]
     teardown: Callable[[Any], None] = _nothing
     against: str | None = None
     is_fresh: bool = False
+    shared: Callable[[Path], None] | None = None
     memory_bytes: int = GB // 4
     disk_bytes: int = GB // 4
+    idle_bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -85,6 +95,7 @@ class Result:
     seconds: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
     p99_us: list[float] = field(default_factory=list)
+    figures: dict[str, list[float]] = field(default_factory=dict)
     peak_bytes: int = 0
 
     def summary(self, others: dict[str, Result]) -> dict[str, Any]:
@@ -108,6 +119,7 @@ class Result:
             "rows_per_second": self.n_rows / max(median, 1e-9),
             "p50_us": statistics.median(self.p50_us) if self.p50_us else None,
             "p99_us": statistics.median(self.p99_us) if self.p99_us else None,
+            "figures": {name: statistics.median(values) for name, values in self.figures.items()},
             "peak_bytes": self.peak_bytes,
             "against": self.against,
             "ratio": ratio,
@@ -180,12 +192,16 @@ def measure(
         RefusedError: memory or disk is short.
         BenchError: a case failed, or a name fits none.
     """
-    cases = choose(cases_of(module), names)
+    all_cases = cases_of(module)
+    cases = choose(all_cases, names)
     root = Path(folder or tempfile.gettempdir())
     check_needs(cases, root)
     results = {case.name: Result(name=case.name, against=case.against) for case in cases}
     with ExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopyard-bench-", dir=root))
+        for number, case in enumerate(cases):
+            if case.shared is not None and case.shared not in [other.shared for other in cases[:number]]:
+                _build(module, case, shared_folder(all_cases, case, Path(temporary)))
         workers = [stack.enter_context(Worker(module, case, Path(temporary))) for case in cases]
         for round_ in range(-warm_ups, runs):
             for worker in workers:
@@ -196,6 +212,7 @@ def measure(
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "runs": runs,
         "warm_ups": warm_ups,
+        "scale": SCALE,
         "machine": asdict(machine.describe()),
         "versions": machine.versions(),
         "cases": [result.summary(results) for result in results.values()],
@@ -216,6 +233,12 @@ def cases_of(module: str) -> tuple[Case, ...]:
     return cases
 
 
+def shared_folder(cases: Sequence[Case], case: Case, folder: Path) -> Path:
+    """Return the folder of what `case` shares with others of all the workload's `cases`; the same in every process."""
+    builders: list[object] = list(dict.fromkeys(case.shared for case in cases if case.shared is not None))
+    return folder / f"shared-{builders.index(case.shared)}"
+
+
 def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
     """Return the cases whose name contains one of `names` (none: all) and those that they are compared with."""
     if not names:
@@ -231,7 +254,9 @@ def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
 
 def check_needs(cases: Sequence[Case], folder: Path) -> None:
     """Raise RefusedError when less memory or disk is free than the cases need together: their states live at once."""
-    memory, disk = sum(case.memory_bytes for case in cases), sum(case.disk_bytes for case in cases)
+    idle = [case.memory_bytes if case.idle_bytes is None else case.idle_bytes for case in cases]
+    at_work = max((case.memory_bytes - own for case, own in zip(cases, idle, strict=True)), default=0)
+    memory, disk = sum(idle) + at_work, sum(case.disk_bytes for case in cases)
     for what, needed, free in (
         ("memory", memory, machine.free_memory_bytes()),
         (f"disk in {folder}", disk, shutil.disk_usage(folder).free),
@@ -241,6 +266,26 @@ def check_needs(cases: Sequence[Case], folder: Path) -> None:
                 f"Not started: the cases need {needed / GB:.2f} GB of {what}, and {free / GB:.2f} GB are free. "
                 f"Choose fewer with --case, or another place with --folder."
             )
+
+
+def _build(module: str, case: Case, folder: Path) -> None:
+    """Let a process fill the folder that `case` shares with others. Raises BenchError."""
+    folder.mkdir()
+    arguments = [sys.executable, "-m", "bench.worker", module, case.name, str(folder), "build"]
+    built = subprocess.run(
+        arguments,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        raise BenchError(f"{case.name}: what it shares with other cases could not be built.\n{built.stdout}")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 class Worker:
@@ -255,7 +300,7 @@ class Worker:
             [sys.executable, "-m", "bench.worker", self.module, self.case.name, str(self.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env=_environment(),
             text=True,
             start_new_session=True,
         )
@@ -301,6 +346,8 @@ class Worker:
         if reply["p50_us"] is not None:
             result.p50_us.append(reply["p50_us"])
             result.p99_us.append(reply["p99_us"])
+        for name, value in reply["figures"].items():
+            result.figures.setdefault(name, []).append(value)
 
 
 def _interrupt(*_: object) -> NoReturn:

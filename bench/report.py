@@ -23,14 +23,27 @@ def to_markdown(document: dict[str, Any]) -> str:
     rows = [COLUMNS, ["---"] + ["---:"] * (len(COLUMNS) - 2) + ["---"]]
     rows += [_row(case) for case in document["cases"]]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    figures = [
+        f"- {case['name']}: {', '.join(f'{name} {_figure(value)}' for name, value in case['figures'].items())}"
+        for case in document["cases"]
+        if case["figures"]
+    ]
+    if figures:
+        table += "\n\n" + "\n".join(figures)
     machine, versions = document["machine"], document["versions"]
     return (
-        f"## {document['workload']}\n\n{table}\n\n"
+        f"## {document['workload']}\n\n{table}\n\n{_scaled(document['scale'])}"
         f"Median of {document['runs']} runs after {document['warm_ups']} warm-up(s), interleaved, on "
         f"{document['at']}.\n"
         f"{machine['cores']} cores ({machine['processor'] or 'unknown'}), {machine['memory_bytes'] / 1e9:.0f} GB, "
         f"{machine['system']}, Python {machine['python']}; "
         f"{', '.join(f'{name} {number}' for name, number in versions.items())}.\n"
+    )
+
+
+def _scaled(scale: float) -> str:
+    return (
+        "" if scale == 1 else f"Sizes times {scale}: this shows that the workload runs, and no performance.\n"
     )
 
 

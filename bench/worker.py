@@ -1,4 +1,7 @@
-"""The process of one case: sets it up, runs it once for each line on standard input, answers in JSON lines."""
+"""The process of one case: sets it up, runs it once for each line on standard input, answers in JSON lines.
+
+With `build` as its last argument it only makes what the case shares with others.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
-from bench.harness import Case, Outcome, cases_of
+from bench.harness import Case, Outcome, cases_of, shared_folder
+
+
+def build(module: str, name: str, folder: Path) -> None:
+    """Fill a folder with what the case shares with others."""
+    case = next(case for case in cases_of(module) if case.name == name)
+    assert case.shared is not None
+    case.shared(folder)
 
 
 def serve(module: str, name: str, folder: Path) -> None:
@@ -25,8 +35,10 @@ def serve(module: str, name: str, folder: Path) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        case = next(case for case in cases_of(module) if case.name == name)
-        with _runs(case, folder) as run:
+        cases = cases_of(module)
+        case = next(case for case in cases if case.name == name)
+        shared = [] if case.shared is None else [shared_folder(cases, case, folder)]
+        with _runs(case, folder, shared) as run:
             for _ in sys.stdin:
                 answers.write(json.dumps(run()) + "\n")
     except Exception:
@@ -35,9 +47,9 @@ def serve(module: str, name: str, folder: Path) -> None:
 
 
 @contextmanager
-def _state(case: Case, folder: Path) -> Any:
+def _state(case: Case, folder: Path, shared: list[Path]) -> Any:
     with tempfile.TemporaryDirectory(prefix="case-", dir=folder) as own:
-        state = case.setup(Path(own))
+        state = case.setup(Path(own), *shared)
         try:
             yield state
         finally:
@@ -45,17 +57,17 @@ def _state(case: Case, folder: Path) -> Any:
 
 
 @contextmanager
-def _runs(case: Case, folder: Path) -> Any:
+def _runs(case: Case, folder: Path, shared: list[Path]) -> Any:
     """Give a function that runs the case once."""
     if case.is_fresh:
 
         def run() -> dict[str, Any]:
-            with _state(case, folder) as state:
+            with _state(case, folder, shared) as state:
                 return _timed(case.run, state)
 
         yield run
     else:
-        with _state(case, folder) as state:
+        with _state(case, folder, shared) as state:
             yield lambda: _timed(case.run, state)
 
 
@@ -75,9 +87,11 @@ def _timed(work: Callable[[Any], int | Outcome], state: Any) -> dict[str, Any]:
         "seconds": seconds,
         "p50_us": p50,
         "p99_us": p99,
+        "figures": dict(outcome.figures),
         "peak_bytes": machine.own_peak_bytes(),
     }
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    work = build if sys.argv[4:] == ["build"] else serve
+    work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -127,6 +127,87 @@ def test_work_that_changes_between_runs_is_refused(toy, folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+SHARING = """
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.harness import Case, Outcome, main
+
+def build(folder: Path) -> None:
+    print("noise that must not mix with the report")
+    with (folder.parent / "builds").open("a") as file:
+        file.write("x")
+    (folder / "rows").write_text("42")
+
+def build_other(folder: Path) -> None:
+    if FAILS:
+        raise ValueError("there is nothing to share")
+    (folder / "rows").write_text("7")
+
+def setup(folder: Path, shared: Path) -> tuple[int, int]:
+    assert folder != shared and list(folder.iterdir()) == []
+    return int((shared / "rows").read_text()), len((shared.parent / "builds").read_text())
+
+def run(state: tuple[int, int]) -> Outcome:
+    return Outcome(state[0], figures={"builds": state[1]})
+
+CASES = (
+    Case("alone", lambda folder: (1, 0), run, memory_bytes=0),
+    Case("a", setup, run, shared=build, memory_bytes=0),
+    Case("other", setup, run, shared=build_other, memory_bytes=0),
+    Case("b", setup, run, shared=build, memory_bytes=0),
+)
+"""
+
+
+@pytest.fixture
+def sharing(toy, tmp_path: Path):
+    """Return a function that makes the module `toy` of cases that share what they read."""
+
+    def make(*, fails: bool = False) -> None:
+        toy()
+        (tmp_path / "toy.py").write_text(SHARING.replace("FAILS", str(fails)))
+
+    return make
+
+
+def test_what_cases_share_is_built_once(sharing, folder: Path, capfd) -> None:
+    sharing()
+    cases = measure("toy", runs=2, warm_ups=0, folder=folder)["cases"]
+    assert [case["n_rows"] for case in cases] == [1, 42, 7, 42]
+    assert [case["figures"]["builds"] for case in cases] == [0, 1, 1, 1]
+    assert "noise" not in capfd.readouterr().out
+    assert list(folder.iterdir()) == []
+
+
+def test_chosen_cases_find_what_they_share(sharing, folder: Path) -> None:
+    sharing()
+    (case,) = measure("toy", names=["b"], runs=1, warm_ups=0, folder=folder)["cases"]
+    assert (case["n_rows"], case["figures"]) == (42, {"builds": 1})
+
+
+def test_a_shared_folder_that_cannot_be_built_ends_the_run(sharing, folder: Path) -> None:
+    sharing(fails=True)
+    with pytest.raises(
+        BenchError, match=r"(?s)other: what it shares .* could not be built.*nothing to share"
+    ):
+        measure("toy", folder=folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_figures_of_the_runs_are_shown_by_their_median(toy) -> None:
+    result = Result("mine", None, n_rows=1, seconds=[1.0] * 3, figures={"last ms": [2.0, 9.0, 3.0]})
+    summary = result.summary({})
+    document = {
+        "workload": "toy", "cases": [summary], "runs": 3, "warm_ups": 0, "at": "now", "scale": 0.5, "versions": {},
+        "machine": {"cores": 2, "processor": "", "memory_bytes": 10**9, "system": "", "python": ""},
+    }  # fmt: skip
+    assert "\n- mine: last ms 3.00\n" in to_markdown(document)
+    assert "Sizes times 0.5" in to_markdown(document)
+    assert "Sizes times" not in to_markdown({**document, "scale": 1.0})
+
+
 def test_peak_memory_counts_the_process_and_its_children(toy, folder: Path) -> None:
     toy("count", "allocate", "allocate_in_child")
     count, allocate, child = measure("toy", runs=1, warm_ups=0, folder=folder)["cases"]
@@ -176,10 +257,17 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def case(name: str, *, against: str | None = None, memory_bytes: int = 0, disk_bytes: int = 0) -> Case:
+def case(
+    name: str,
+    *,
+    against: str | None = None,
+    memory_bytes: int = 0,
+    disk_bytes: int = 0,
+    idle_bytes: int | None = None,
+) -> Case:
     return Case(
         name, lambda folder: folder, lambda state: 1, against=against,
-        memory_bytes=memory_bytes, disk_bytes=disk_bytes,
+        memory_bytes=memory_bytes, disk_bytes=disk_bytes, idle_bytes=idle_bytes,
     )  # fmt: skip
 
 
@@ -189,6 +277,10 @@ def test_refuses_when_memory_or_disk_is_short(tmp_path: Path) -> None:
         check_needs([case("a", memory_bytes=2**49), case("b", memory_bytes=2**49)], tmp_path)
     with pytest.raises(RefusedError, match=r"GB of disk in .*--folder"):
         check_needs([case("a", disk_bytes=2**60)], tmp_path)
+    large = {"memory_bytes": machine.free_memory_bytes() // 3}
+    check_needs([case(str(n), **large, idle_bytes=0) for n in range(9)], tmp_path)  # one at a time
+    with pytest.raises(RefusedError, match="of memory"):
+        check_needs([case(str(n), **large) for n in range(9)], tmp_path)
 
 
 def test_a_chosen_case_brings_what_it_is_compared_with() -> None:
@@ -227,3 +319,15 @@ def test_data_is_a_function_of_its_arguments() -> None:
     assert [len(other.column_names) for other in data.groups(10, 5, 2, seed=1).values()] == [4, 4, 4]
     assert data.labels(10, 5, seed=1).num_rows == len(data.keys(10, 5, seed=1)) == 10
     assert Outcome(1).latencies_us == ()
+    later = data.group(10, 5, 2, seed=1, start_us=data.START_US + data.YEAR_US)
+    assert min(later["event_time"].to_pylist()) > max(times)
+
+
+def test_sizes_have_a_scale_and_short_names() -> None:
+    program = "from bench import data; print(data.scaled(1_000_000), data.scaled(3))"
+    environment = {**os.environ, "HOPYARD_BENCH_SCALE": "0.01"}
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert found.stdout == "10000 1\n"
+    assert [data.short(n) for n in (10_000_000, 3_500_000, 200_000, 50)] == ["10M", "3.5M", "200k", "50"]
