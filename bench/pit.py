@@ -233,7 +233,7 @@ def in_polars(join: Join) -> pa.Table | Path:
 
 
 def scan_in_duckdb(join: Join) -> None:
-    """Read every column that the join reads, of all rows, and keep a hash: no join can be faster."""
+    """Read every column that the join reads, of all rows, and keep a hash: what reading alone costs."""
     tables = [(join.labels, ["key", "event_time", "label"])]
     tables += [(files, ["key", "event_time", *_features(index)]) for index, files in enumerate(join.groups)]
     with duckdb.connect() as connection:
