@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
 from hopyard.model.arrow import to_arrow_schema
@@ -22,11 +23,22 @@ from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import row_identity
 from hopyard.ports import EngineCapabilities, Statement
 from hopyard.query.nodes import MATCH, ROW, SPINE, TIME, Scope, scan
-from hopyard.query.scan import ADDRESS, ADDRESS_OF_ROW, File, column, condition, read_paths
+from hopyard.query.prune import reach
+from hopyard.query.scan import (
+    ADDRESS,
+    ADDRESS_BITS,
+    ADDRESS_OF_ROW,
+    FILE_ROW,
+    File,
+    column,
+    condition,
+    read_paths,
+)
 from hopyard.query.steps import keys_equal, steps, visible
 
 COUNT = "__count"
 PLACE = "__place"
+_FILE_ROW = "__file_row"
 WANTED = "wanted"
 
 
@@ -64,7 +76,7 @@ def lower_narrow(
 
     An address is null where the node has no match; that of a frame is the number of its row.
     """
-    scope = _scope(plan, snapshots, engine, late, order_by)
+    scope = _scope(plan, snapshots, engine, late, order_by, frame)
     fetched = late_outputs(plan, late, order_by)
     shown = [out for out in plan.outputs if out not in fetched]
     columns = [exp.alias_(_final(scope, out.node, out.feature), out.name, quoted=True) for out in shown]
@@ -98,13 +110,19 @@ def lower_fetch(files: Sequence[File], outputs: Mapping[str, Field], wanted: pa.
         wanted: rows of `__address` and `__place`; an address may occur several times.
     """
     fields = {field.name: field for field in outputs.values()}
-    rows = read_paths(files, tuple(fields.values()), {ADDRESS: ADDRESS_OF_ROW})
+    rows = read_paths(files, tuple(fields.values()), {ADDRESS: ADDRESS_OF_ROW, _FILE_ROW: FILE_ROW})
     columns = [exp.alias_(column(field.name, "t"), name, quoted=True) for name, field in outputs.items()]
     tree = exp.select(*columns, column(PLACE, "w"), copy=False).from_(
         exp.alias_(rows, "t", table=True), copy=False
     )
     same = exp.EQ(this=column(ADDRESS, "t"), expression=column(ADDRESS, "w"))
     tree = tree.join(exp.alias_(exp.to_table(WANTED), "w", table=True), on=same, copy=False)
+    # Parts of files outside of all wanted rows are skipped.
+    in_files = pc.bit_wise_and(wanted.column(ADDRESS), pa.scalar((1 << ADDRESS_BITS) - 1, pa.int64()))
+    bounds = pc.min_max(in_files).as_py()
+    if bounds["min"] is not None:
+        low, high = (exp.Literal.number(bounds[name]) for name in ("min", "max"))
+        tree = tree.where(exp.Between(this=column(_FILE_ROW, "t"), low=low, high=high), copy=False)
     schema = [Field(name=name, type=field.type) for name, field in outputs.items()]
     return Statement(
         tree=tree,
@@ -135,7 +153,7 @@ def multiples(
     frame: pa.Table | None = None,
 ) -> Statement:
     """Return the statement that finds a join key of `node` with several right rows: key and `__count`, or nothing."""
-    scope = _scope(plan, snapshots, engine, (), ())
+    scope = _scope(plan, snapshots, engine, (), (), frame)
     join = plan.join_of(node)
     keys = [column(f"n{node}.{key.right}", "r") for key in join.keys]
     lefts = [column(f"n{join.parent}.{key.left}") for key in join.keys]
@@ -174,7 +192,9 @@ def lower_counts(
 
     Its columns: all left rows, those whose parent has a match, those whose key is not null either, those with a match.
     """
-    scope = _scope(plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), ())
+    scope = _scope(
+        plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), (), frame
+    )
     join = plan.join_of(node)
     has_parent = column(f"n{join.parent}.{MATCH}")
     has_key = exp.and_(
@@ -233,13 +253,21 @@ def _scope(
     engine: EngineCapabilities,
     late: Collection[int],
     order_by: Sequence[tuple[int, str]],
+    frame: pa.Table | None,
 ) -> Scope:
     carried = _deciding_features(plan, order_by)
     for out in plan.outputs:
         if out.node not in late:
             carried[out.node].add(out.feature)
     frozen = [frozenset(features) for features in carried]
-    return Scope(plan=plan, snapshots=snapshots, engine=engine, carried=frozen, late=frozenset(late))
+    return Scope(
+        plan=plan,
+        snapshots=snapshots,
+        engine=engine,
+        carried=frozen,
+        late=frozenset(late),
+        reach=reach(plan, snapshots, frame),
+    )
 
 
 def _finished(

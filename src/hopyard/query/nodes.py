@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -14,6 +14,7 @@ from hopyard.model.schema import Schema
 from hopyard.model.specs import row_identity
 from hopyard.ports import EngineCapabilities
 from hopyard.query.history import FROM_US, IS_PUT, TO_US, changed_rows, is_append_only, versions
+from hopyard.query.prune import Reach
 from hopyard.query.scan import (
     ADDRESS,
     ADDRESS_OF_ROW,
@@ -24,6 +25,8 @@ from hopyard.query.scan import (
     read_files,
     read_paths,
     read_table,
+    sql_literal,
+    stored_time,
 )
 
 TIME = "__time"
@@ -40,6 +43,7 @@ class Scope:
         carried: by node, the features that its scan gives; a feature of a `late` node that is not carried is fetched
             for the winners alone.
         late: the nodes whose rows are carried by their address.
+        reach: between which event times rows of a node can match; said to the engine, which skips parts of files.
     """
 
     plan: Plan
@@ -47,6 +51,7 @@ class Scope:
     engine: EngineCapabilities
     carried: Sequence[frozenset[str]]
     late: frozenset[int] = frozenset()
+    reach: Mapping[int, Reach] = field(default_factory=dict)
 
     def is_known(self, node: int) -> bool:
         """Return whether the root's rows see only the versions of `node` that were committed by then."""
@@ -88,9 +93,9 @@ def scan(scope: Scope, index: int) -> exp.Select:
     features = {field.name: field for field in source.fields if field.name in scope.carried[index]}
     columns = [exp.alias_(column(feature), f"n{index}.{feature}", quoted=True) for feature in features]
     if source.event_time is not None:
-        field = features.get(source.event_time) or plan.field(index, source.event_time)
-        features.setdefault(field.name, field)
-        micros = event_micros(field, source.event_time_unit, column(field.name))
+        time = plan.field(index, source.event_time)
+        features.setdefault(time.name, time)
+        micros = event_micros(time, source.event_time_unit, column(time.name))
         columns.append(exp.alias_(micros, f"n{index}.{TIME}", quoted=True))
     columns.append(exp.alias_(exp.true(), f"n{index}.{MATCH}", quoted=True))
     rows: exp.Expr
@@ -103,7 +108,7 @@ def scan(scope: Scope, index: int) -> exp.Select:
         columns += [exp.alias_(column(place), f"n{index}.{place}", quoted=True) for place in places]
         rows = _group_rows(scope, index, source, tuple(features.values()))
     tree = exp.select(*columns, copy=False).from_(rows, copy=False)
-    conditions = []
+    conditions = _in_reach(scope, index)
     if node.filter is not None:
         # Its columns are numbered as in the group's own query, where this node was the only one.
         here = condition(
@@ -122,6 +127,20 @@ def scan(scope: Scope, index: int) -> exp.Select:
     return tree
 
 
+def _in_reach(scope: Scope, index: int) -> list[exp.Expr]:
+    """Return conditions on the stored event time, which file statistics know; what cannot be said is left out."""
+    source = scope.plan.nodes[index].source
+    if source.event_time is None or index not in scope.reach:
+        return []
+    time = scope.plan.field(index, source.event_time)
+    conditions: list[exp.Expr] = []
+    for micros, comparison in zip(scope.reach[index], (exp.GTE, exp.LTE), strict=True):
+        stored = None if micros is None else stored_time(time, source.event_time_unit, micros)
+        if stored is not None:
+            conditions.append(comparison(this=column(time.name), expression=sql_literal(stored)))
+    return conditions
+
+
 def _group_rows(scope: Scope, index: int, source: GroupSource, fields: Schema) -> exp.Expr:
     snapshot, node = scope.snapshots[index], scope.plan.nodes[index]
     needs_history = scope.is_known(index) or node.exclude_until_commit is not None
@@ -131,7 +150,7 @@ def _group_rows(scope: Scope, index: int, source: GroupSource, fields: Schema) -
                 f"as_known() and exclude_until= of {source.label!r} read the files of its changes, which this engine "
                 f"({scope.engine.dialect}) cannot do. Run the query on DuckDB."
             )
-        return read_table(snapshot)
+        return read_table(snapshot, fields)
     identity = row_identity(source.primary_key, source.event_time)
     if scope.is_known(index):
         wanted = {field.name: field for field in (*fields, *_fields(scope.plan, index, identity))}

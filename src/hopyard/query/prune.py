@@ -18,6 +18,8 @@ from hopyard.model.plan import And, Compare, FrameSource, IsIn, Node, Plan, Pred
 from hopyard.time import US_PER_DAY, US_PER_UNIT
 
 Range = tuple[int, int]
+Reach = tuple[int | None, int]
+"""The first and the last instant; None: there is no first."""
 
 _RANGED = frozenset({"int", "bigint", "timestamp", "date"})
 
@@ -31,11 +33,27 @@ def prune(
     are later than every row of the root, or too old for every row.
     """
     pruned = {index: _filtered(plan.nodes[index], snapshot) for index, snapshot in snapshots.items()}
-    spine = _root_times(plan, pruned, frame)
-    for index, join in enumerate(plan.joins, start=1):
-        if join.rule == "point_in_time" and spine is not None:
-            pruned[index] = _in_reach(plan, index, pruned[index], spine)
+    for index, times in reach(plan, pruned, frame).items():
+        pruned[index] = _in_reach(plan, index, pruned[index], times)
     return pruned
+
+
+def reach(plan: Plan, snapshots: Mapping[int, Snapshot], frame: pa.Table | None = None) -> dict[int, Reach]:
+    """Return between which event times (UTC microseconds) rows of joined nodes can match, where that is known.
+
+    The newest row before the root's first may be anywhere before it, unless there is a limit to its age.
+    """
+    if not any(join.rule == "point_in_time" for join in plan.joins):
+        return {}
+    spine = _root_times(plan, snapshots, frame)
+    if spine is None:
+        return {}
+    limits = {
+        index: plan.age_limit_us(index)
+        for index, join in enumerate(plan.joins, start=1)
+        if join.rule == "point_in_time"
+    }
+    return {index: (None if limit is None else spine[0] - limit, spine[1]) for index, limit in limits.items()}
 
 
 def _root_times(plan: Plan, snapshots: Mapping[int, Snapshot], frame: pa.Table | None) -> Range | None:
@@ -71,15 +89,12 @@ def _times_us(plan: Plan, node: int, file: DataFile) -> Range | None:
     return range_[0] * factor, range_[1] * factor
 
 
-def _in_reach(plan: Plan, node: int, snapshot: Snapshot, spine: Range) -> Snapshot:
-    limit = plan.age_limit_us(node)
+def _in_reach(plan: Plan, node: int, snapshot: Snapshot, times: Reach) -> Snapshot:
+    low, high = times
 
     def is_kept(file: DataFile) -> bool:
-        times = _times_us(plan, node, file)
-        if times is None:
-            return True
-        # The newest row before the root's first may be anywhere before it, unless there is a limit to its age.
-        return times[0] <= spine[1] and (limit is None or times[1] >= spine[0] - limit)
+        found = _times_us(plan, node, file)
+        return found is None or (found[0] <= high and (low is None or found[1] >= low))
 
     return _only(snapshot, is_kept)
 

@@ -6,6 +6,7 @@ Nothing here is SQL as text: names are quoted identifiers and values are literal
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,7 +18,7 @@ from hopyard.model.plan import And, Compare, IsIn, IsNull, Like, Not, Or, Predic
 from hopyard.model.schema import Field, Schema
 from hopyard.model.types import FeatureType, parse_type
 from hopyard.query.values import convert, exact_bound
-from hopyard.time import US_PER_DAY, US_PER_UNIT
+from hopyard.time import US_PER_DAY, US_PER_UNIT, from_micros
 
 _SQL_TYPES = {
     "boolean": "BOOLEAN",
@@ -128,12 +129,24 @@ def read_paths(files: Sequence[File], fields: Schema, extra: Mapping[str, exp.Ex
     return exp.select(*(shown or [exp.Null()]), copy=False).from_(table, copy=False).subquery("files")
 
 
-def read_table(snapshot: Snapshot) -> exp.Expr:
-    """Return a FROM item with the rows of a snapshot, for engines that read Delta tables themselves."""
+def read_table(snapshot: Snapshot, fields: Schema) -> exp.Expr:
+    """Return a FROM item with these features of a snapshot, for engines that read Delta tables themselves.
+
+    A feature that the table did not have yet is null.
+    """
     table = exp.Table(this=name(snapshot.uri), db=exp.to_identifier("delta"))
     version = exp.Literal.number(snapshot.table_version)
     table.set("version", exp.Version(this="VERSION", kind="AS OF", expression=version))
-    return table
+    if all(field.name in snapshot.columns for field in fields):
+        return table
+    values = (
+        column(field.name)
+        if field.name in snapshot.columns
+        else exp.cast(exp.Null(), tree_type(field.feature_type))
+        for field in fields
+    )
+    shown = [exp.alias_(value, field.name, quoted=True) for field, value in zip(fields, values, strict=True)]
+    return exp.select(*shown, copy=False).from_(table, copy=False).subquery("files")
 
 
 def by_file(values: Sequence[exp.Expr]) -> exp.Expr:
@@ -176,6 +189,23 @@ def event_micros(field: Field, unit: str | None, value: exp.Expr) -> exp.Expr:
     return exp.Mul(this=value, expression=exp.Literal.number(US_PER_UNIT[unit or "us"]))
 
 
+def stored_time(field: Field, unit: str | None, micros: int) -> object:
+    """Return the last event time at or before an instant, as it is stored; None: beyond what can be written.
+
+    Rows before it are before the instant, too: good for either bound of a range that may be too wide.
+    """
+    kind = field.feature_type.kind
+    try:
+        if kind == "timestamp":
+            return from_micros(micros)
+        if kind == "date":
+            return from_micros(micros).date()
+    except OverflowError:
+        return None
+    count = micros // US_PER_UNIT[unit or "us"]
+    return count if -(2**63) <= count < 2**63 else None
+
+
 def sql_literal(value: object) -> exp.Expr:
     """Return a Python value as a typed SQL literal."""
     if isinstance(value, bool):
@@ -210,12 +240,17 @@ def condition(predicate: Predicate, column_of: ColumnOf, type_of: Callable[[int,
         return exp.Is(this=value, expression=exp.Null())
     type_ = parse_type(type_of(place.node, place.feature))
     if isinstance(predicate, Like):
-        pattern = exp.Like(this=value, expression=exp.Literal.string(predicate.pattern))
+        pattern = exp.Like(this=value, expression=exp.Literal.string(_pattern(predicate.pattern)))
         return exp.Escape(this=pattern, expression=exp.Literal.string("\\"))
     if isinstance(predicate, IsIn):
         return _any(value, [_compare(place.feature, type_, value, "==", item) for item in predicate.values])
     assert isinstance(predicate, Compare)
     return _compare(place.feature, type_, value, predicate.op, predicate.value)
+
+
+def _pattern(pattern: str) -> str:
+    """Return a pattern without the escapes that need not be there: some engines refuse them."""
+    return re.sub(r"\\(.)", lambda x: x[0] if x[1] in "%_\\" else x[1], pattern, flags=re.DOTALL)
 
 
 def _any(value: exp.Expr, options: Sequence[exp.Expr]) -> exp.Expr:
@@ -237,6 +272,7 @@ def _compare(feature: str, type_: FeatureType, value: exp.Expr, op: str, with_: 
         python = float(python)  # type: ignore[arg-type]
         if math.isnan(python):
             return _constant(value, answer=op == "!=")
+        python += 0.0  # 0.0 for -0.0: an engine that looks for it in a file's statistics takes the two for different
     compared = _OPERATORS[op](this=value.copy(), expression=sql_literal(python))
     if type_.kind in _FLOATS and op in (">", ">="):  # the engine sorts NaN above every number
         is_nan = exp.IsNan(this=value.copy())
