@@ -146,6 +146,55 @@ def test_as_of_reads_every_group_as_it_was(session: Session) -> None:
         sql(session, "select count(*) n from weather_1, flights_1", as_of=moment)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from flights",
+        'select * from "Flights_1"',
+        "select w.temp from weather_1 w left join flights f on f.origin = w.origin",
+        "with f as (select * from flights) select count(*) as n from weather_1",
+        "select temp from weather_1 where origin in (select origin from flights)",
+        "select (select max(id) from flights) as x from weather_1",
+        "select origin from weather_1 union all select origin from flights",
+        "select t.* from weather_1 w, lateral (select * from flights f where f.origin = w.origin) t",
+        "select * from (select * from flights) where false",
+    ],
+)
+def test_a_group_that_was_created_later_is_an_error_wherever_it_stands(session: Session, query: str) -> None:
+    moment = session.offline.commits(_location(session, "weather", 1))[2].committed_at
+    assert sql(session, "select 1 as x from weather_1", as_of=moment).num_rows == 3
+    with pytest.raises(TimeTravelError, match="'flights_1' did not exist at"):
+        sql(session, query, as_of=moment)
+
+
+def test_a_name_means_its_latest_version_at_any_instant(session: Session) -> None:
+    moment = session.offline.commits(_location(session, "weather", 1))[2].committed_at
+    with pytest.raises(TimeTravelError, match="'weather_2' did not exist at"):
+        sql(session, "select * from weather", as_of=moment)
+    later = session.offline.commits(_location(session, "flights", 1))[-1].committed_at
+    joined = "select count(*) as n from weather_1 join weather_2 using (origin) join flights_1 using (origin)"
+    assert sql(session, joined, as_of=later).to_pylist() == sql(session, joined).to_pylist() == [{"n": 2}]
+
+
+def test_as_of_before_everything_after_everything_and_no_instant(session: Session) -> None:
+    with pytest.raises(TimeTravelError, match="'weather_1' did not exist at 2001-01-01"):
+        sql(session, "select * from weather_1", as_of="2001-01-01")
+    assert sql(session, "select 1 as x", as_of="2001-01-01").to_pylist() == [{"x": 1}]
+    assert sql(session, "select * from weather_1", as_of="2999-01-01").num_rows == 3
+    for wrong in ("yesterday", 1, 1.5):
+        with pytest.raises(TimeTravelError, match="is no instant"):
+            sql(session, "select * from weather_1", as_of=wrong)  # type: ignore[arg-type]
+
+
+def test_a_group_is_read_in_one_state_wherever_it_stands(own: Session) -> None:
+    group = FeatureStore(own).get_feature_group("weather", 1)
+    before = group.commit_details()[0].committed_at
+    group.insert([{"origin": "sfo", "at": at(5), "temp": 9.5}])
+    query = "select (select count(*) from weather_1) as a, count(*) as b from weather_1 where temp is null or temp < 99"
+    assert sql(own, query).to_pylist() == [{"a": 4, "b": 4}]
+    assert sql(own, query, as_of=before).to_pylist() == [{"a": 3, "b": 3}]
+
+
 def test_a_feature_does_not_exist_before_it_was_appended(own: Session) -> None:
     fs = FeatureStore(own)
     group = fs.get_feature_group("flights")
@@ -427,6 +476,166 @@ def test_the_functions_that_are_allowed_exist_and_are_no_table_functions() -> No
         "try",
     }  # of the parser, not the catalogue
     assert FUNCTIONS - known - built_in == set()
+
+
+COMPUTING = {"current_date", "current_localtimestamp", "json_remove", "json_set", "json_strip_nulls"}
+"""Functions that the parser has a class of its own for, and that only compute."""
+
+
+def test_no_function_but_those_that_are_allowed(session: Session) -> None:
+    """Every function and macro of the engine, now or in a later release, with every way to call it."""
+    connection = duckdb.connect()
+    found = connection.execute(
+        "select distinct lower(function_name) from duckdb_functions() "
+        "where function_type in ('scalar', 'aggregate', 'macro')"
+    ).fetchall()
+    names = {name for (name,) in found if name.isidentifier()} - FUNCTIONS - COMPUTING
+    assert len(names) > 50 and {"current_setting", "write_log", "getvariable"} <= names
+    refused = "not allowed|cannot be read|is no word of SQL"  # and not what the engine says
+    for name in names:
+        for arguments in ("", "'x'", "'x', 'y'", "temp"):
+            for query in (
+                f"select {name}({arguments}) as x from weather_1",
+                f'select "{name}"({arguments}) as x from weather_1',
+                f"select list_transform([1], lambda a: {name}({arguments})) as x from weather_1",
+                f"select temp from weather_1 where {name}({arguments}) is null",
+            ):
+                with pytest.raises(QueryError, match=refused):
+                    sql(session, query)
+
+
+REFUSED_TEXT = "is no word of SQL|in one way only|is not allowed|cannot be read from|names a schema"
+
+
+@pytest.mark.parametrize(
+    ("way", "inside"),
+    [
+        ("select 'a' collate '{}' from weather_1", "nocase as a, (select max(secret) from '{}') as x"),
+        (
+            "select 'a' collate '{}' as y from weather_1",
+            "nocase as a, (select max(x) from read_text('{}')) as x",
+        ),
+        (
+            "select 'a' collate '{}' from weather_1",
+            "nocase as y from weather_1 union all select secret from '{}'",
+        ),
+        (
+            "select date_trunc('{}', at) as y from weather_1",
+            "day', at) as a, (select 1 from '{}') as b, lower('",
+        ),
+        (
+            "select date_diff('{}', at, at) as y from weather_1",
+            "day', at, at), (select 1 from '{}'), lower('",
+        ),
+        ("select timestamp_trunc(at, '{}') as y from weather_1", "day', at), (select 1 from '{}'), lower('"),
+        ("select last_day(at, '{}') as y from weather_1", "day), (select max(secret) from '{}'), (1"),
+        ("select convert('a' using \"{}\") as y from weather_1", "utf8), (select 1 from '{}'), (1"),
+        (
+            "select extract('{}' from at) as y from weather_1",
+            "day from at), (select 1 from '{}'), extract(day",
+        ),
+        ("select interval '1 {}' as y", "day', (select 1 from '{}'), interval '1 day"),
+        ("select interval '1' '{}' as y", "day, (select 1 from '{}'), interval '1' day"),
+        ('select * from weather_1 tablesample "{}"(10)', "x, '{}' as t --"),
+    ],
+)
+def test_no_text_becomes_sql(session: Session, tmp_path: Path, way: str, inside: str) -> None:
+    """Text in places where the language has words: what it says is never run."""
+    file = tmp_path / "secret.parquet"
+    pq.write_table(pa.table({"secret": [4711]}), file)
+    text = inside.format(file)
+    query = way.format(text if '"{}"' in way else text.replace("'", "''"))
+    with pytest.raises(QueryError) as caught:
+        sql(session, query)
+    assert "4711" not in str(caught.value) and "No files found" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 'a' collate 'nocase as y, getvariable(''x'') as z' as x",
+        "select 'a' collate 'nocase as y, (select 1 from weather_2) as z' as x from weather_1",
+        "select 'a' collate 'nocase; drop table weather_1' as x",
+    ],
+)
+def test_text_that_would_change_a_statement_is_refused(session: Session, query: str) -> None:
+    with pytest.raises(QueryError, match=REFUSED_TEXT):
+        sql(session, query)
+
+
+def test_of_a_quoted_type_only_the_type_is_read(session: Session) -> None:
+    assert sql(
+        session, """select cast(1 as "int), (select 1 from 'x'), cast(1 as int") as y"""
+    ).to_pylist() == [{"y": 1}]
+
+
+def test_words_of_sql_may_be_written_as_text(session: Session) -> None:
+    query = (
+        "select extract('hour' from at) as h, date_trunc('day', at) as d, date_diff('hour', at, at) as n, "
+        "at + interval '1 day 2 hours' as t, 'a' collate nocase = 'A' as same from weather_2"
+    )
+    assert sql(session, query).to_pylist() == [
+        {"h": 1, "d": at(0), "n": 0, "t": datetime(2024, 1, 2, 3, tzinfo=UTC), "same": True}
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "file.parquet",
+        "file.csv",
+        "*.json",
+        "/etc/passwd",
+        "http://localhost:1/x.parquet",
+        "https://localhost:1/x.csv",
+        "s3://bucket/x.parquet",
+        "hf://datasets/x/y.csv",
+        "file:///etc/passwd",
+        "sqlite_master",
+        "duckdb_settings",
+        "pragma_version",
+    ],
+)
+def test_no_name_of_a_file_or_an_address_is_a_table(session: Session, name: str) -> None:
+    for query in (
+        f"select * from '{name}'",
+        f'select * from "{name}"',
+        f"from '{name}' select *",
+        f"select * from weather_1 join '{name}' on true",
+        f"select * from weather_1, '{name}'",
+        f"select * from weather_1 where origin in (from '{name}')",
+        f"select * from weather_1 union all by name from '{name}'",
+    ):
+        with pytest.raises((NotFoundError, QueryError), match="No feature group named|cannot be read"):
+            sql(session, query)
+
+
+def test_no_variable_of_the_program_is_a_table(session: Session) -> None:
+    secret_rows = pa.table({"x": [1]})
+    assert secret_rows.num_rows == 1
+    for query in (
+        "select * from secret_rows",
+        "with a as (select * from secret_rows) select * from a",
+        "with recursive secret_rows as (select * from secret_rows) select * from secret_rows",
+    ):
+        with pytest.raises(NotFoundError, match="'secret_rows'"):
+            sql(session, query)
+
+
+def test_columns_are_those_of_the_group_alone(session: Session) -> None:
+    for query in ("select columns(*) from weather_2", "select * from weather_2", "from weather_2"):
+        assert sql(session, query).schema.names == ["origin", "at", "temp"]
+    assert sql(session, "select columns('^t') from weather_2").to_pylist() == [{"temp": 7.5}]
+    assert sql(session, "select columns(lambda c: c like 't%') from weather_2").to_pylist() == [{"temp": 7.5}]
+    assert sql(session, "select columns('file.*|.*row.*|at') from weather_2").schema.names == ["at"]
+    for query in (
+        "select columns(lambda c: getenv(c) = 'x') from weather_2",
+        "select * replace (getenv('HOME') as temp) from weather_2",
+        "select columns(*) filter (where getenv('HOME') = '') from weather_2",
+        "select * exclude (temp), current_setting('threads') as x from weather_2",
+    ):
+        with pytest.raises(QueryError, match="is not allowed|cannot be read"):
+            sql(session, query)
 
 
 def test_no_file_of_the_store_shows(session: Session) -> None:

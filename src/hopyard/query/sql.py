@@ -12,7 +12,7 @@ from typing import cast
 import pyarrow as pa
 import sqlglot
 from sqlglot import TokenType, exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ErrorLevel, SqlglotError
 
 from hopyard.errors import AmbiguousFeatureError, NotFoundError, QueryError, TimeTravelError
 from hopyard.model.arrow import to_arrow
@@ -30,6 +30,7 @@ from hopyard.time import Instant, to_micros
 DIALECT = "duckdb"
 _BEGINNINGS = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.FROM, TokenType.L_PAREN})
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORDS = re.compile(r"[A-Za-z0-9_]+( [A-Za-z0-9_]+)*")
 _DESCRIPTION = ("column_name", "column_type", "null", "key", "default", "extra")
 _ADVICE = "Hopyard's SQL reads feature groups and nothing else."
 
@@ -100,7 +101,33 @@ def read_select(text: str) -> exp.Query:
     for node in tree.walk():
         node.pop_comments()
         _check(node)
+    _check_rendered(tree)
     return tree
+
+
+def _check_rendered(tree: exp.Query) -> None:
+    """Raise QueryError unless a statement is as harmless in the text that the engine gets.
+
+    The parser keeps some texts as words of the language, such as the unit in date_trunc('day', x), and they are written
+    as they are: a unit that contains a quote could bring in anything. So what is written is read and checked again, and
+    must read from the same tables.
+    """
+    refused = "The SQL cannot be read in one way only. Write names, units and collations plainly."
+    try:
+        text = tree.sql(dialect=DIALECT, unsupported_level=ErrorLevel.IGNORE)
+        again = sqlglot.parse(text, dialect=DIALECT)
+    except SqlglotError as error:
+        raise QueryError(refused) from error
+    except RecursionError as error:
+        raise QueryError("The SQL cannot be read: it is nested too deeply.") from error
+    if len(again) != 1 or not isinstance(again[0], exp.Query) or _tables(again[0]) != _tables(tree):
+        raise QueryError(refused)
+    for node in again[0].walk():
+        _check(node)
+
+
+def _tables(tree: exp.Expr) -> list[str]:
+    return sorted(table.name for table in tree.find_all(exp.Table))
 
 
 def _why(error: SqlglotError) -> str:
@@ -122,6 +149,8 @@ def _check(node: exp.Expr) -> None:
         raise _refused_table(node.this)
     elif isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
         raise QueryError(f"There is no type {node.args.get('kind')!r}: use DuckDB's built-in types.")
+    elif isinstance(node, exp.Var) and not _WORDS.fullmatch(node.name):
+        raise QueryError(f"{_shown(node)} is no word of SQL. Write units, types and collations plainly.")
     elif isinstance(node, exp.CTE) and not _PLAIN_NAME.fullmatch(node.alias):
         raise QueryError(f"The CTE name {node.alias!r} is not allowed: use letters, digits and '_'.")
 
