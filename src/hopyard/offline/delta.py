@@ -39,6 +39,8 @@ _PROPERTIES = {
     "delta.logRetentionDuration": _FOR_EVER,
     "delta.deletedFileRetentionDuration": _FOR_EVER,
     "delta.enableExpiredLogCleanup": "false",
+    "delta.targetFileSize": "33554432",  # an update rewrites whole files: the smaller, the cheaper it is
+    "delta.checkpointInterval": "50",
 }
 
 
