@@ -620,6 +620,39 @@ def test_a_report_is_json_and_text(fs: FeatureStore) -> None:
     assert lines[1].startswith("error: extra: It equals is_late in 1000 of 1000 pairs")
 
 
+def test_a_history_that_is_gone_is_said_to_be_unchecked(
+    fs: FeatureStore, clock: ManualClock, tmp_path: Path
+) -> None:
+    """What stands in the files that are left is still checked."""
+    rides, weather = make_rides(fs), make_weather(fs)
+    clock.set(at(N))
+    rides.insert(frame(RIDES, ride_rows()), overwrite=True)
+    query = rides.select_all().join(weather.select_all())
+    assert query.check_leakage("is_late").skipped == ()
+    location = tmp_path / "store" / rides.spec.location
+    lines = (location / "_delta_log" / f"{1:020}.json").read_text().splitlines()
+    (added,) = [action["add"] for action in map(json.loads, lines) if "add" in action]
+    (location / added["path"]).unlink()
+    opened = open_store(tmp_path / "store").get_feature_store().get_feature_group("rides")
+    report = opened.select_all().check_leakage("is_late")
+    (skipped,) = report.skipped
+    assert skipped.startswith("when the rows of rides_1 were committed: ")
+    assert report.n_rows == N and f"not checked: {skipped}" in str(report)
+
+
+def test_nested_and_untypical_columns_do_not_matter(fs: FeatureStore) -> None:
+    features = {"id": "bigint", "at": "bigint", "a": "array<int>", "s": "struct<x:int>", "y": "int"}
+    rows = [(k, 2**62 - N + k, [k], {"x": k}, k % 7) for k in range(300)]
+    group = make_group(fs, "g", features, rows, primary_key="id", event_time="at", event_time_unit="us")
+    other = make_group(
+        fs, "o", {"id": "bigint", "at": "bigint", "x": "int"}, [(k, 2**62 - N + k, k % 5) for k in range(300)],
+        primary_key="id", event_time="at", event_time_unit="us",
+    )  # fmt: skip
+    report = group.select_all().join(other.select_all()).check_leakage("y")
+    assert [found.kind for found in report.findings] == ["same_time"]
+    assert json.dumps(report.to_dict())
+
+
 def test_a_dataframe_as_root(fs: FeatureStore) -> None:
     weather = make_weather(fs)
     rows = frame({**RIDES, "extra": "boolean"}, [(*row, row[4]) for row in ride_rows()])
