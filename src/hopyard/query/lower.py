@@ -213,6 +213,22 @@ def lower_counts(
     return _finished(scope, tree.from_(exp.to_table(f"j{node}")), node, schema, frame)
 
 
+def lower_matches(
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    engine: EngineCapabilities,
+    *,
+    frame: pa.Table | None = None,
+) -> Statement:
+    """Return the statement that counts the rows with a match of each joined node, in the order of the nodes."""
+    late = range(len(plan.nodes)) if engine.has_file_lists else ()
+    scope = _scope(plan, snapshots, engine, late, (), frame)
+    names = {f"n{node}": column(f"n{node}.{MATCH}") for node in range(1, len(plan.nodes))}
+    tree = exp.select(*(exp.alias_(_count_where(match), name, quoted=True) for name, match in names.items()))
+    schema = tuple(Field(name=name, type="bigint") for name in names)
+    return _finished(scope, tree.from_(exp.to_table(f"j{len(plan.joins)}")), len(plan.joins), schema, frame)
+
+
 def lower_nulls(
     plan: Plan,
     snapshots: Mapping[int, Snapshot],

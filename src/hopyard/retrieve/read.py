@@ -15,7 +15,7 @@ from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Va
 from hopyard.model.types import parse_type
 from hopyard.query.build import check_ages, find_output
 from hopyard.query.dialects import capabilities_of
-from hopyard.query.lower import lower, lower_counts, multiples
+from hopyard.query.lower import lower, lower_matches, multiples
 from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.assemble import stream
@@ -161,16 +161,14 @@ def _warn_of_lost_matches(
     if plan.known_delay_us is None or not plan.joins:
         return
     any_time = msgspec.structs.replace(plan, known_delay_us=None)
+    found, possible = (
+        session.engine.run(
+            lower_matches(asked, snapshots, session.engine.capabilities, frame=frame)
+        ).read_all()
+        for asked in (plan, any_time)
+    )
     for index in range(1, len(plan.nodes)):
-        n_found, n_possible = (
-            session.engine.run(
-                lower_counts(asked, snapshots, session.engine.capabilities, index, frame=frame)
-            )
-            .read_all()
-            .column("n_matched")[0]
-            .as_py()
-            for asked in (plan, any_time)
-        )
+        n_found, n_possible = (counts.column(index - 1)[0].as_py() for counts in (found, possible))
         if n_found * 2 < n_possible:
             warnings.warn(
                 f"as_known() finds a row of {plan.nodes[index].source.label!r} for {n_found} rows, and {n_possible} "
@@ -208,9 +206,7 @@ def query_batches(session: Session, plan: Plan, *, frame: pa.Table | None = None
     return stream_resolved(session, resolved, snapshots, frame=frame)
 
 
-def to_sql(
-    session: Session, plan: Plan, *, frame: pa.Table | None = None, dialect: str | None = None
-) -> str:
+def to_sql(session: Session, plan: Plan, *, frame: pa.Table | None = None, dialect: str | None = None) -> str:
     """Return the SQL of a plan, formatted, over the files that it would read now; see `Query.to_string`."""
     engine = session.engine.capabilities if dialect is None else capabilities_of(dialect)
     resolved, snapshots = resolve(session, plan)
