@@ -73,6 +73,11 @@ class FeatureGroup:
         return self._spec.event_time
 
     @property
+    def partition_key(self) -> list[str]:
+        """The columns by whose values the files are divided into folders."""
+        return list(self._spec.partition_key)
+
+    @property
     def online_enabled(self) -> bool:
         """Whether the newest row per key is served online."""
         return self._spec.online_enabled

@@ -42,6 +42,7 @@ class FeatureStore:
         event_time: str | None = None,
         event_time_unit: EventTimeUnit | None = None,
         foreign_key: Sequence[str] | Mapping[str, str] | str = (),
+        partition_key: Sequence[str] | str = (),
         ttl: timedelta | None = None,
         online_enabled: bool = False,
         features: Mapping[str, str] | None = None,
@@ -58,6 +59,8 @@ class FeatureStore:
             event_time_unit: what a bigint event time counts: s, ms or us.
             foreign_key: columns that hold keys of other groups, for inferred joins; as a dict where the names differ:
                 `{"dest": "faa"}`.
+            partition_key: columns (string, int, bigint, boolean, date) by whose values the files are divided into
+                folders; worth it where each value has many rows. It is no part of a row's identity.
             ttl: the age past which a row no longer matches.
             online_enabled: serve the newest row per primary key online.
             features: feature types by name; default: inferred from the first frame.
@@ -74,6 +77,7 @@ class FeatureStore:
             event_time=event_time,
             event_time_unit=event_time_unit,
             foreign_key=foreign_key,
+            partition_key=partition_key,
             ttl=ttl,
             online_enabled=online_enabled,
             features=features,
@@ -94,6 +98,7 @@ class FeatureStore:
         event_time: str | None = None,
         event_time_unit: EventTimeUnit | None = None,
         foreign_key: Sequence[str] | Mapping[str, str] | str | None = None,
+        partition_key: Sequence[str] | str | None = None,
         ttl: timedelta | None = None,
         online_enabled: bool | None = None,
         features: Mapping[str, str] | None = None,
@@ -111,6 +116,7 @@ class FeatureStore:
             "event_time": event_time,
             "event_time_unit": event_time_unit,
             "foreign_key": foreign_key,
+            "partition_key": partition_key,
             "ttl": ttl,
             "online_enabled": online_enabled,
             "features": features,

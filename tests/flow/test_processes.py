@@ -19,6 +19,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 N_UPSERTS = 200
 N_KEYS = 25
 N_VERSIONS = 8
+N_MOVES = 40
 
 
 def readings(project: Project) -> FeatureGroup:
@@ -41,6 +42,16 @@ def upsert_many(folder: Path, writer: int) -> list[int]:
     """Return the numbers of the commits that this writer got."""
     group = readings(hopyard.login(folder))
     return [group.insert(rows_of(writer, upsert)).number for upsert in range(N_UPSERTS)]
+
+
+def move_rows(folder: Path, writer: int) -> None:
+    """Upsert keys that the other writer upserts too, each time into another partition."""
+    group = readings(hopyard.login(folder))
+    for upsert in range(N_MOVES):
+        moved = [
+            {"key": key, "place": f"p{(writer + upsert + key) % 3}", "upsert": upsert} for key in range(4)
+        ]
+        group.insert([*moved, {"key": 100 * (writer + 1) + upsert, "place": "own", "upsert": upsert}])
 
 
 def create_version(folder: Path, number: int) -> int | None:
@@ -89,6 +100,29 @@ def test_two_writers_of_overlapping_keys_lose_and_duplicate_nothing(tmp_path: Pa
     # Of a shared identity the last write stands: the last round of either writer.
     shared = [row for row in rows if row["at"] == START]
     assert all(row["upsert"] >= N_UPSERTS - N_KEYS for row in shared)
+    assert_online_equals_offline(project, group)
+
+
+def test_two_writers_that_move_rows_between_partitions_lose_and_duplicate_nothing(tmp_path: Path) -> None:
+    project = hopyard.login(tmp_path / "store")
+    project.get_feature_store().create_feature_group(
+        "readings",
+        primary_key="key",
+        partition_key="place",
+        online_enabled=True,
+        features={"key": "bigint", "place": "string", "upsert": "bigint"},
+    ).save()
+
+    with ProcessPoolExecutor(2, mp_context=SPAWN) as pool:
+        list(pool.map(move_rows, [tmp_path / "store"] * 2, range(2)))
+
+    group = readings(project)
+    found = group.read(dataframe_type="python", order_by=["key"])
+    own = [100 * (writer + 1) + upsert for writer in range(2) for upsert in range(N_MOVES)]
+    assert [row["key"] for row in found] == [0, 1, 2, 3, *own]
+    last = max(row["upsert"] for row in found[:4])
+    assert last == N_MOVES - 1
+    assert len({row["upsert"] for row in found[:4]}) == 1, "all rows of the last commit, or none"
     assert_online_equals_offline(project, group)
 
 

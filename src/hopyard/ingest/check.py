@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.ordinals import may_repeat
@@ -24,6 +26,8 @@ from hopyard.model.types import FeatureType
 from hopyard.time import show
 
 N_EXAMPLES = 3
+_NULL_PARTITIONS = ("", "__HIVE_DEFAULT_PARTITION__")
+_MAX_FOLDER_NAME = 255
 _ROW = "__row"
 _NEEDS = {
     "boolean": "It takes true and false only; numbers and text are not turned into booleans.",
@@ -81,6 +85,7 @@ def check_rows(
     _check_columns(spec, table)
     rows = _typed(spec, spec.schema, table)
     _check_nulls(spec, rows)
+    _check_partitions(spec, rows)
     _check_times(spec, rows, now_us=now_us, allow_future=allow_future)
     is_last = _is_last(rows, spec.identity)
     n_duplicates = rows.num_rows - int(is_last.sum())
@@ -214,6 +219,27 @@ def _check_times(spec: FeatureGroupSpec, rows: pa.Table, *, now_us: int, allow_f
             f"{spec.event_time!r}: {_examples(column, future)}. Online, they would hide every fact until then. "
             f"Correct them (are they UTC?), or pass allow_future=True. Nothing was written."
         )
+
+
+def _check_partitions(spec: FeatureGroupSpec, rows: pa.Table) -> None:
+    """Raise SchemaMismatchError for text that cannot name a folder: Delta reads some of it back as null."""
+    for name in spec.partition_key:
+        column = rows.column(name)
+        if not pa.types.is_string(column.type):
+            continue
+        refused = [
+            value
+            for value in pc.unique(column).to_pylist()
+            if value is not None
+            and (value in _NULL_PARTITIONS or len(f"{name}={quote(value, safe='')}") > _MAX_FOLDER_NAME)
+        ]
+        if refused:
+            places = np.flatnonzero(pc.is_in(column, value_set=pa.array(refused, pa.string())).to_numpy())
+            raise SchemaMismatchError(
+                f"{_count(places, rows)} of {spec.label!r} have text in the partition key {name!r} that cannot name a "
+                f"folder: {_examples(column, places)}. It must not be empty, {_NULL_PARTITIONS[1]!r} or longer than "
+                f"{_MAX_FOLDER_NAME} bytes with its name (a character may count for several). Nothing was written."
+            )
 
 
 def _is_last(rows: pa.Table, identity: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -28,6 +28,7 @@ def draft_group(
     event_time: str | None = None,
     event_time_unit: EventTimeUnit | None = None,
     foreign_key: Sequence[str] | Mapping[str, str] | str = (),
+    partition_key: Sequence[str] | str = (),
     ttl: timedelta | None = None,
     online_enabled: bool = False,
     features: Mapping[str, str] | None = None,
@@ -59,6 +60,7 @@ def draft_group(
         ),
         primary_key=_names(primary_key),
         foreign_key=_foreign_keys(foreign_key),
+        partition_key=_names(partition_key),
         event_time=event_time,
         event_time_unit=event_time_unit,
         ttl_us=None if ttl is None else ttl // timedelta(microseconds=1),
@@ -84,6 +86,7 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
         "event_time": stored.event_time,
         "event_time_unit": stored.event_time_unit,
         "foreign_key": stored.foreign_key,
+        "partition_key": stored.partition_key,
         "ttl": None if stored.ttl_us is None else timedelta(microseconds=stored.ttl_us),
         "online_enabled": stored.online_enabled,
         "features": {feature.name: feature.type for feature in stored.features},
@@ -91,7 +94,7 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
     differences = []
     for argument, value in asked.items():
         wanted = value
-        if argument == "primary_key":
+        if argument in ("primary_key", "partition_key"):
             wanted = _names(value)
         elif argument == "foreign_key":
             wanted = _foreign_keys(value)

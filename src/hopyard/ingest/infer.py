@@ -16,6 +16,7 @@ from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
 from hopyard.model.types import EVENT_TIME_KINDS, KEY_KINDS, FeatureType
 
 MAX_PRECISION = 38
+PARTITION_KINDS = ("string", "int", "bigint", "boolean", "date")
 
 
 def infer_features(table: pa.Table, explicit: Sequence[FeatureSpec] | None = None) -> tuple[FeatureSpec, ...]:
@@ -78,6 +79,12 @@ def check_group(spec: FeatureGroupSpec) -> None:
     _check_key(spec, "primary_key", spec.primary_key)
     _check_key(spec, "foreign_key", [key.column for key in spec.foreign_key])
     _check_key(spec, "partition_key", spec.partition_key)
+    for name in spec.partition_key:
+        if (type_ := spec.feature(name).field.feature_type).kind not in PARTITION_KINDS:
+            raise SchemaMismatchError(
+                f"{name!r} is {type_} and cannot be in the partition_key of {spec.name!r}, which takes columns of "
+                f"{', '.join(PARTITION_KINDS)}. Partition by a date or a category made of it."
+            )
     if spec.partition_key and len(spec.partition_key) == len(spec.features):
         raise SchemaMismatchError(
             f"Every feature of {spec.name!r} is in partition_key={list(spec.partition_key)}: leave out at least one."
