@@ -80,7 +80,11 @@ def open_session(
         online=LmdbOnlineStore(
             home / "online", locks=locks, lock_timeout_seconds=config.online_timeout_seconds
         ),
-        engine=DuckDBEngine(memory_bytes=int(config.memory_bytes * ENGINE_SHARE), n_threads=config.n_threads),
+        engine=DuckDBEngine(
+            memory_bytes=int(config.memory_bytes * ENGINE_SHARE),
+            n_threads=config.n_threads,
+            folder=config.root,
+        ),
         failpoint=failpoint,
     )
     _open_project(session, create=create)

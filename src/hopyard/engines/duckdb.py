@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from hopyard.errors import QueryError
 from hopyard.ports import EngineCapabilities, Statement
@@ -24,11 +25,14 @@ class DuckDBEngine:
         memory_bytes: what the engine may use before it spills to disk; None: DuckDB's own choice. Results that it has
             given away are not counted in it.
         n_threads: None: one per core.
+        folder: the engine opens no file outside of it, whatever a statement says; None: any file.
     """
 
     capabilities = EngineCapabilities(dialect="duckdb", has_asof_join=True)
 
-    def __init__(self, *, memory_bytes: int | None = None, n_threads: int | None = None) -> None:
+    def __init__(
+        self, *, memory_bytes: int | None = None, n_threads: int | None = None, folder: Path | None = None
+    ) -> None:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -43,6 +47,7 @@ class DuckDBEngine:
             self._config["memory_limit"] = f"{memory_bytes // 1_000_000}MB"
         if n_threads is not None:
             self._config["threads"] = n_threads
+        self._folder = folder
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._inherited: list[duckdb.DuckDBPyConnection] = []
         """Those of a parent process: to close one here would wait for threads that a fork does not copy."""
@@ -74,6 +79,11 @@ class DuckDBEngine:
                     self._inherited.append(self._connection)
                 connection = duckdb.connect(":memory:", config=self._config)
                 connection.execute("SET GLOBAL TimeZone = 'UTC'")  # global, or cursors have the machine's
+                if self._folder is not None:
+                    folders = exp.Array(expressions=[exp.Literal.string(str(self._folder))])
+                    allowed = exp.EQ(this=exp.var("allowed_directories"), expression=folders)
+                    connection.execute(exp.Set(expressions=[exp.SetItem(this=allowed)]).sql("duckdb"))
+                    connection.execute("SET GLOBAL enable_external_access = false")
                 self._connection, self._pid = connection, os.getpid()
             return self._connection
 
