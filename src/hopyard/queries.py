@@ -199,9 +199,9 @@ class Query:
         """Return the SQL that answers the query.
 
         Args:
-            dialect: duckdb or spark; None: that of the store's engine. Spark reads the Delta tables in the state that the
-                query reads, and the rows of a dataframe from a temporary view `spine` with one more column, `__row`: the
-                number of the row, from 0 on. Its session has to be in UTC where instants are to be shown in UTC.
+            dialect: duckdb or spark; None: that of the store's engine. Spark reads the Delta tables in the state that
+                the query reads, and a dataframe from a temporary view `spine` with one more column, `__row`: the
+                number of the row, from 0 on. Its session has to be in UTC, or it shows instants in another zone.
         Raises:
             QueryError: another dialect, or what a dialect cannot say (as_known() and exclude_until= in Spark).
             TimeTravelError: the state asked for cannot be read.

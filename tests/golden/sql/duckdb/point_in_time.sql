@@ -32,7 +32,7 @@ WITH n0 AS (
     schema = MAP {'item': {'name': 'item', 'type': 'BIGINT', 'default_value': NULL}, 'shop': {'name': 'shop', 'type': 'VARCHAR', 'default_value': NULL}, 'day': {'name': 'day', 'type': 'DATE', 'default_value': NULL}, 'price': {'name': 'price', 'type': 'DECIMAL(10, 2)', 'default_value': NULL}}
   )
   WHERE
-    "shop" = 'a'
+    "day" <= CAST('2025-01-02' AS DATE) AND "shop" = 'a'
   QUALIFY
     ROW_NUMBER() OVER (PARTITION BY "n1.item", "n1.__time" ORDER BY "n1.shop" DESC) = 1
 ), j1 AS (

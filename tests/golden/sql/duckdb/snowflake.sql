@@ -49,6 +49,8 @@ WITH n0 AS (
     ],
     schema = MAP {'city': {'name': 'city', 'type': 'VARCHAR', 'default_value': NULL}, 'temp': {'name': 'temp', 'type': 'FLOAT', 'default_value': NULL}, 'tags': {'name': 'tags', 'type': 'VARCHAR[]', 'default_value': NULL}, 'at': {'name': 'at', 'type': 'BIGINT', 'default_value': NULL}}
   )
+  WHERE
+    "at" >= CAST('1735754400' AS BIGINT) AND "at" <= CAST('1735776000' AS BIGINT)
 ), j2 AS (
   SELECT
     l.*,

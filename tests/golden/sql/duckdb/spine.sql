@@ -1,0 +1,67 @@
+WITH n0 AS (
+  SELECT
+    "user" AS "n0.user",
+    "at" AS "n0.at",
+    "note" AS "n0.note",
+    EPOCH_US("at") AS "n0.__time",
+    TRUE AS "n0.__match",
+    "__row" AS "n0.__row"
+  FROM spine
+), j0 AS (
+  SELECT
+    *
+  FROM n0
+), n1 AS (
+  SELECT
+    "user" AS "n1.user",
+    "city" AS "n1.city",
+    TRUE AS "n1.__match"
+  FROM READ_PARQUET(
+    [
+      '<users_1>'
+    ],
+    schema = MAP {'user': {'name': 'user', 'type': 'VARCHAR', 'default_value': NULL}, 'city': {'name': 'city', 'type': 'VARCHAR', 'default_value': NULL}}
+  )
+), j1 AS (
+  SELECT
+    l.*,
+    "r"."n1.user" AS "n1.user",
+    "r"."n1.city" AS "n1.city",
+    COALESCE("r"."n1.__match", FALSE) AS "n1.__match"
+  FROM j0 AS l
+  LEFT JOIN n1 AS r
+    ON "l"."n0.user" = "r"."n1.user"
+), n2 AS (
+  SELECT
+    "city" AS "n2.city",
+    "temp" AS "n2.temp",
+    "at" * 1000000 AS "n2.__time",
+    TRUE AS "n2.__match"
+  FROM READ_PARQUET(
+    [
+      '<cities_1>'
+    ],
+    schema = MAP {'city': {'name': 'city', 'type': 'VARCHAR', 'default_value': NULL}, 'temp': {'name': 'temp', 'type': 'FLOAT', 'default_value': NULL}, 'at': {'name': 'at', 'type': 'BIGINT', 'default_value': NULL}}
+  )
+  WHERE
+    "at" >= CAST('1735754400' AS BIGINT) AND "at" <= CAST('1735776000' AS BIGINT)
+), j2 AS (
+  SELECT
+    l.*,
+    CASE WHEN "n0.__time" - "r"."n2.__time" <= 21600000000 THEN "r"."n2.city" END AS "n2.city",
+    CASE WHEN "n0.__time" - "r"."n2.__time" <= 21600000000 THEN "r"."n2.temp" END AS "n2.temp",
+    CASE WHEN "n0.__time" - "r"."n2.__time" <= 21600000000 THEN "r"."n2.__time" END AS "n2.__time",
+    COALESCE("n0.__time" - "r"."n2.__time" <= 21600000000, FALSE) AS "n2.__match"
+  FROM j1 AS l
+  ASOF LEFT JOIN n2 AS r
+    ON "l"."n1.city" = "r"."n2.city" AND "l"."n0.__time" >= "r"."n2.__time"
+)
+SELECT
+  "n0.user" AS "user",
+  "n0.at" AS "at",
+  "n0.note" AS "note",
+  "n1.city" AS "city",
+  "n2.temp" AS "temp"
+FROM j2
+ORDER BY
+  "n0.__row"

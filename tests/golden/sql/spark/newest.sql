@@ -1,0 +1,45 @@
+WITH n0 AS (
+  SELECT
+    `user` AS `n0.user`,
+    `city` AS `n0.city`,
+    `is_new` AS `n0.is_new`,
+    TRUE AS `n0.__match`
+  FROM delta.`<users_1>` VERSION AS OF 1
+), j0 AS (
+  SELECT
+    *
+  FROM n0
+), n1 AS (
+  SELECT
+    `n1.city`,
+    `n1.temp`,
+    `n1.__time`,
+    `n1.__match`
+  FROM (
+    SELECT
+      `city` AS `n1.city`,
+      `temp` AS `n1.temp`,
+      `at` * 1000000 AS `n1.__time`,
+      TRUE AS `n1.__match`,
+      ROW_NUMBER() OVER (PARTITION BY `city` ORDER BY `at` * 1000000 DESC) AS _w
+    FROM delta.`<cities_1>` VERSION AS OF 1
+  ) AS _t
+  WHERE
+    _w = 1
+), j1 AS (
+  SELECT
+    l.*,
+    `r`.`n1.city` AS `n1.city`,
+    `r`.`n1.temp` AS `n1.temp`,
+    `r`.`n1.__time` AS `n1.__time`,
+    COALESCE(`r`.`n1.__match`, FALSE) AS `n1.__match`
+  FROM j0 AS l
+  LEFT JOIN n1 AS r
+    ON `l`.`n0.city` = `r`.`n1.city`
+)
+SELECT
+  `n0.user` AS `user`,
+  `n0.city` AS `city`,
+  `n0.is_new` AS `is_new`,
+  `n1.temp` AS `temp`
+FROM j1
