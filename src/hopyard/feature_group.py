@@ -111,6 +111,7 @@ class FeatureGroup:
         commit_id: str | None = None,
         allow_future: bool = False,
         duplicates: Literal["last", "error"] = "last",
+        committed_at: Instant | None = None,
     ) -> Commit:
         """Insert a dataframe as one commit, and return the commit.
 
@@ -126,13 +127,16 @@ class FeatureGroup:
             commit_id: makes the insert idempotent: a known id writes nothing and returns its commit.
             allow_future: accept rows dated later than now in an online group.
             duplicates: `error` refuses two rows with one identity.
+            committed_at: when the rows became known, for data that comes from another system; only for the first
+                insert into a group. `as_of()` and `as_known()` go by it. A naive time is UTC.
         Raises:
             SchemaMismatchError, InvalidNameError: columns or values that do not fit; nothing was written.
             ExistingRowsError, DuplicateRowsError: a promise that the frame breaks; nothing was written.
+            TimeTravelError: committed_at= for a group that has commits already; nothing was written.
             OnlineBehindError: the commit stands offline and will be applied by the next writer.
             LockTimeoutError: another process writes to the group for too long.
         """
-        options = InsertOptions(operation, overwrite, commit_id, allow_future, duplicates)
+        options = InsertOptions(operation, overwrite, commit_id, allow_future, duplicates, committed_at)
         if self._is_stored:
             return insert(self._session, self._spec, features, options)
         return insert_first(self._session, self._spec, features, options, self._now_stored)

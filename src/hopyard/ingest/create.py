@@ -21,11 +21,14 @@ KIND: RecordKind = "feature_group"
 MAX_TRIES = 20
 
 
-def create_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
+def create_group(
+    session: Session, spec: FeatureGroupSpec, *, created_at_us: int | None = None
+) -> FeatureGroupSpec:
     """Store a group and return it with its version, id and location.
 
     Args:
         spec: its `version` 0 stands for the latest + 1, decided here, also between processes.
+        created_at_us: the time of its first commit; None: now.
     Raises:
         AlreadyExistsError: this version is stored.
         SchemaMismatchError: keys, event time or types that cannot be.
@@ -45,7 +48,8 @@ def create_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
             id=id_,
             location=f"projects/{spec.project}/groups/{spec.name}_{version}-{id_}",
         )
-        draft = Commit(number=0, committed_at_us=session.clock(), operation="create", actor=session.actor)
+        at_us = session.clock() if created_at_us is None else created_at_us
+        draft = Commit(number=0, committed_at_us=at_us, operation="create", actor=session.actor)
         try:
             session.offline.create(stored, draft)
             if stored.online_enabled:

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from hopyard.compute.ordinals import is_sorted
 from hopyard.compute.row_hash import row_hashes
-from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError
+from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError, TimeTravelError
 from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import KIND, change_group, create_group, load_group
@@ -30,6 +30,7 @@ from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
 from hopyard.ports import Change, Statement
 from hopyard.query.scan import column, read_files
 from hopyard.session import Session
+from hopyard.time import Instant, optional_micros, show
 
 MAX_TRIES = 20
 _ROW = "__row"
@@ -44,11 +45,12 @@ class InsertOptions:
     commit_id: str | None = None
     allow_future: bool = False
     duplicates: Literal["last", "error"] = "last"
+    committed_at: Instant | None = None
 
 
 def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: InsertOptions) -> Commit:
     """Insert a dataframe as one commit and return it; see `FeatureGroup.insert` for the rules and errors."""
-    _check_options(options)
+    _check_options(session, options)
     table = to_arrow_table(frame)
     with _hold(session, spec):
         spec = _current(session, spec)
@@ -74,12 +76,13 @@ def insert_first(
     Args:
         on_stored: called with the group once it is stored: it stays, whatever becomes of the rows.
     """
-    _check_options(options)
+    _check_options(session, options)
     table = to_arrow_table(frame)
     described = msgspec.structs.replace(draft, features=infer_features(table, draft.features))
     check_group(described)
     checked = _check(session, described, table, options)
-    spec = create_group(session, described)
+    at_us = optional_micros(options.committed_at)
+    spec = create_group(session, described, created_at_us=None if at_us is None else at_us - 1)
     on_stored(spec)
     with _hold(session, spec):
         current = _current(session, spec)
@@ -90,13 +93,35 @@ def insert_first(
         return _insert(session, current, checked, options)
 
 
-def _check_options(options: InsertOptions) -> None:
+def _check_options(session: Session, options: InsertOptions) -> None:
     if options.operation not in ("upsert", "insert"):
         raise ConfigError(f"operation={options.operation!r} is unknown: use 'upsert' or 'insert'.")
     if options.commit_id is not None and (not isinstance(options.commit_id, str) or not options.commit_id):
         raise ConfigError(f"commit_id={options.commit_id!r} must be text, such as str(uuid.uuid4()).")
     if options.duplicates not in ("last", "error"):
         raise ConfigError(f"duplicates={options.duplicates!r} is unknown: use 'last' or 'error'.")
+    at_us, now_us = optional_micros(options.committed_at), session.clock()
+    if at_us is not None and at_us > now_us:
+        raise ConfigError(
+            f"committed_at={options.committed_at!r} is later than now ({show(now_us)}). It says when the rows became "
+            f"known, for data that comes from elsewhere; leave it out for new data. Nothing was written."
+        )
+
+
+def _check_migration(session: Session, spec: FeatureGroupSpec, base: Snapshot, at_us: int) -> None:
+    """Raise TimeTravelError unless rows may be committed at an instant that is past."""
+    commits = session.offline.commits(spec.location)
+    if len(commits) > 1 or base.n_rows:
+        problem = f"has {len(commits) - 1} commit(s) after its creation, which people may have read"
+    elif commits[0].committed_at_us >= at_us:
+        problem = f"was stored at {show(commits[0].committed_at_us)}, which is not before that"
+    else:
+        return
+    raise TimeTravelError(
+        f"Rows cannot be committed to {spec.label!r} at {show(at_us)}: the group {problem}. committed_at= is for the "
+        f"first insert into a new group: create one that is not stored yet and insert all the rows into it. "
+        f"Nothing was written."
+    )
 
 
 def _check(session: Session, spec: FeatureGroupSpec, table: pa.Table, options: InsertOptions) -> CheckedRows:
@@ -108,6 +133,7 @@ def _check(session: Session, spec: FeatureGroupSpec, table: pa.Table, options: I
 def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, options: InsertOptions) -> Commit:
     """Commit checked rows; the caller holds the group's lock."""
     rows = _sorted(spec, checked.rows)
+    at_us = optional_micros(options.committed_at)
     operation: Operation = "overwrite" if options.overwrite else options.operation
     draft = Commit(
         number=0,
@@ -121,12 +147,14 @@ def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, opti
     )
 
     def decide(base: Snapshot) -> tuple[Change, Commit]:
+        if at_us is not None:
+            _check_migration(session, spec, base, at_us)
         if options.overwrite:
             counted = msgspec.structs.replace(draft, n_inserted=rows.num_rows, n_deleted=base.n_rows)
             return Change("overwrite", rows), counted
         return _upsert(session, spec, base, rows, draft)
 
-    return _commit(session, spec, decide)
+    return _commit(session, spec, decide, at_us=at_us)
 
 
 def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object) -> Commit:
@@ -190,7 +218,11 @@ def catch_up_online(session: Session, spec: FeatureGroupSpec) -> int:
 
 
 def _commit(
-    session: Session, spec: FeatureGroupSpec, decide: Callable[[Snapshot], tuple[Change, Commit]]
+    session: Session,
+    spec: FeatureGroupSpec,
+    decide: Callable[[Snapshot], tuple[Change, Commit]],
+    *,
+    at_us: int | None = None,
 ) -> Commit:
     """Write what `decide` makes of the latest snapshot; decide anew when somebody else was faster.
 
@@ -199,7 +231,7 @@ def _commit(
     for _ in range(MAX_TRIES):
         base = session.offline.snapshot(spec.location)
         change, draft = decide(base)
-        draft = msgspec.structs.replace(draft, committed_at_us=session.clock())
+        draft = msgspec.structs.replace(draft, committed_at_us=session.clock() if at_us is None else at_us)
         session.failpoint("before_offline_commit")
         try:
             commit = session.offline.write(spec.location, base, change, draft)
