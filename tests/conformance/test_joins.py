@@ -8,8 +8,16 @@ from groups import column, make_group
 from hopyard.errors import JoinKeyError, MultipleMatchesError, QueryError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
+from hopyard.project import Project
 from hopyard.testing.frames import assert_same_rows, frame
 from hopyard.testing.oracle import answer
+from variants import VARIANTS, in_variant
+
+
+@pytest.fixture(params=VARIANTS)
+def fs(request: pytest.FixtureRequest, store: Project) -> FeatureStore:
+    """Return a feature store that runs queries in one of the ways that must not differ."""
+    return in_variant(store.get_feature_store(), request.param)
 
 
 @pytest.fixture

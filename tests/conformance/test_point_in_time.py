@@ -13,12 +13,20 @@ from groups import column, make_group
 from hopyard.errors import HopyardWarning
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
+from hopyard.project import Project
 from hopyard.testing.frames import assert_same_rows
 from hopyard.testing.oracle import answer
 from hopyard.testing.store import open_store
+from variants import VARIANTS, in_variant
 
 SPINE = {"id": "bigint", "city": "string", "t": "timestamp"}
 WEATHER = {"city": "string", "t": "timestamp", "temp": "double"}
+
+
+@pytest.fixture(params=VARIANTS)
+def fs(request: pytest.FixtureRequest, store: Project) -> FeatureStore:
+    """Return a feature store that runs queries in one of the ways that must not differ."""
+    return in_variant(store.get_feature_store(), request.param)
 
 
 def spine(fs: FeatureStore, rows: list[tuple[Any, ...]]) -> FeatureGroup:
