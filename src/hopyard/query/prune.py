@@ -7,6 +7,7 @@ without pruning; only the files that are opened differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
 
 import msgspec
 import pyarrow as pa
@@ -15,7 +16,9 @@ import pyarrow.compute as pc
 from hopyard.compute.event_time import event_times_us
 from hopyard.model.commit import DataFile, Snapshot
 from hopyard.model.plan import And, Compare, FrameSource, IsIn, Node, Plan, Predicate, Value
-from hopyard.time import US_PER_DAY, US_PER_UNIT
+from hopyard.model.schema import Field
+from hopyard.query.values import convert, exact_bound
+from hopyard.time import EPOCH, US_PER_DAY, US_PER_UNIT, to_micros
 
 Range = tuple[int, int]
 Reach = tuple[int | None, int]
@@ -103,10 +106,10 @@ def _filtered(node: Node, snapshot: Snapshot) -> Snapshot:
     conditions = list(_conjuncts(node.filter)) if node.filter is not None else []
     if not conditions:
         return snapshot
-    kinds = {field.name: field.feature_type.kind for field in node.source.fields}
+    fields = {field.name: field for field in node.source.fields}
 
     def is_kept(file: DataFile) -> bool:
-        return all(_may_match(condition, file, kinds) for condition in conditions)
+        return all(_may_match(condition, file, fields) for condition in conditions)
 
     return _only(snapshot, is_kept)
 
@@ -125,7 +128,7 @@ def _conjuncts(predicate: Predicate) -> Iterator[Predicate]:
         yield predicate
 
 
-def _may_match(condition: Predicate, file: DataFile, kinds: Mapping[str, str]) -> bool:
+def _may_match(condition: Predicate, file: DataFile, fields: Mapping[str, Field]) -> bool:
     """Return False if no row of a file can fulfil a condition."""
     if not isinstance(condition, (Compare, IsIn)):
         return True
@@ -139,18 +142,25 @@ def _may_match(condition: Predicate, file: DataFile, kinds: Mapping[str, str]) -
         if op == "==" and all(value.type == held.type for value in values):
             return any(value.value == held.value for value in values)
         return True
-    range_ = file.ranges.get(feature)
-    if range_ is None or kinds[feature] not in _RANGED:
+    range_, field = file.ranges.get(feature), fields[feature]
+    if range_ is None or field.feature_type.kind not in _RANGED:
         return True
-    return any(_overlaps(range_, op, value, kinds[feature]) for value in values)
+    return any(_overlaps(range_, op, value, field) for value in values)
 
 
-def _overlaps(range_: Range, op: str, value: Value, kind: str) -> bool:
+def _overlaps(range_: Range, op: str, value: Value, field: Field) -> bool:
     low, high = range_
-    same_kind = value.type == kind or {value.type, kind} <= {"int", "bigint"}
-    if not same_kind or not isinstance(value.value, int) or isinstance(value.value, bool):
-        return True  # a number or an instant of another type: the engine compares it exactly
-    number = value.value
+    type_ = field.feature_type
+    python = convert(field.name, type_, value)
+    if isinstance(python, datetime):
+        number = to_micros(python)
+    elif isinstance(python, date):
+        number = python.toordinal() - EPOCH.toordinal()
+    else:
+        bound = exact_bound(op, python, type_)  # type: ignore[arg-type]
+        if isinstance(bound, bool):
+            return bound
+        op, number = bound[0], int(bound[1])
     return {
         "==": low <= number <= high,
         "!=": True,

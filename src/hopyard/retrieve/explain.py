@@ -51,7 +51,7 @@ def explain(
         notes=as_of_now(resolved),
         sql=lower(resolved, pruned, engine, frame=frame).tree.sql(dialect=engine.dialect, pretty=True),
     )
-    return _analyzed(session, explanation, resolved, pruned, frame) if analyze else explanation
+    return _analyzed(session, explanation, resolved, whole, frame) if analyze else explanation
 
 
 def _analyzed(
@@ -65,7 +65,8 @@ def _analyzed(
         )
         for shown in explanation.nodes
     )
-    counted = _only_row(session, lower_nulls(plan, snapshots, session.engine.capabilities, frame=frame))
+    pruned = prune(plan, snapshots, frame)
+    counted = _only_row(session, lower_nulls(plan, pruned, session.engine.capabilities, frame=frame))
     n_rows = counted[COUNT]
     features = tuple(
         msgspec.structs.replace(feature, null_rate=1 - counted[f"c{place}"] / n_rows if n_rows else None)
@@ -89,7 +90,7 @@ def _n_rows_kept(
     any_feature = node.source.fields[0].name
     alone = Plan(nodes=(node,), outputs=(Output(name=any_feature, node=0, feature=any_feature),))
     own = {} if isinstance(node.source, FrameSource) else {0: snapshots[index]}
-    counted = lower_nulls(alone, own, session.engine.capabilities, frame=frame)
+    counted = lower_nulls(alone, prune(alone, own, frame), session.engine.capabilities, frame=frame)
     return _only_row(session, counted)[COUNT]
 
 
@@ -103,7 +104,8 @@ def _step_counts(
     path, own, at = _path(plan, node, snapshots)
 
     def count(asked: Plan) -> dict[str, int]:
-        return _only_row(session, lower_counts(asked, own, session.engine.capabilities, at, frame=frame))
+        needed = prune(asked, own, frame)  # what the query itself leaves out may count here
+        return _only_row(session, lower_counts(asked, needed, session.engine.capabilities, at, frame=frame))
 
     found = count(path)
     any_age = _of_any_age(path, at)
