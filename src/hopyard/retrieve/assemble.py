@@ -7,8 +7,8 @@ at a time, so that a result may be larger than memory. How a result comes about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,9 @@ from hopyard.query.scan import ADDRESS, ADDRESS_BITS
 from hopyard.session import Session
 
 BATCH_ROWS = 122_880
-_PARTS_OF_MEMORY = 10
-"""A part of the result may take so much of the memory limit: it exists about three times while it is put together."""
+_PARTS_OF_MEMORY = 16
+"""A part of the result may take so much of the memory limit: it exists about three times while it is put together, and
+the one before it is still in use."""
 _BYTES = {"boolean": 1, "int": 4, "float": 4, "date": 4, "string": 24, "binary": 32, "decimal": 16}
 _ROW_MASK = (1 << ADDRESS_BITS) - 1
 
@@ -61,18 +62,31 @@ def stream(
     if narrow.num_rows > n_rows and not order_by and frame is None:
         narrow = _in_order_of_files(narrow, plan, snapshots, late)
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for start in range(0, narrow.num_rows, n_rows):
-            part = narrow.slice(start, n_rows)
-            columns = {name: part.column(name) for name in part.column_names}
-            for node in sorted(late):
-                outputs = [out for out in fetched if out.node == node]
-                addresses = part.column(address_name(node))
-                columns |= _fetch(session, plan, snapshots, node, outputs, addresses, frame)
-            whole = pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
-            yield from whole.to_batches(max_chunksize=BATCH_ROWS)
+    def put_together(start: int) -> pa.Table:
+        part = narrow.slice(start, n_rows)
+        columns = {name: part.column(name) for name in part.column_names}
+        for node in sorted(late):
+            outputs = [out for out in fetched if out.node == node]
+            addresses = part.column(address_name(node))
+            columns |= _fetch(session, plan, snapshots, node, outputs, addresses, frame)
+        return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    parts = _one_ahead(put_together, range(0, narrow.num_rows, n_rows))
+    batches = (batch for part in parts for batch in part.to_batches(max_chunksize=BATCH_ROWS))
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _one_ahead(make: Callable[[int], pa.Table], starts: Sequence[int]) -> Iterator[pa.Table]:
+    """Yield what is made of each start, the next one being made while the caller works on the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[pa.Table] | None = None
+        for start in starts:
+            ready, coming = coming, pool.submit(make, start)
+            if ready is not None:
+                yield ready.result()
+                del ready  # it holds its part
+        if coming is not None:
+            yield coming.result()
 
 
 def late_nodes(
