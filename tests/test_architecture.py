@@ -134,5 +134,113 @@ def test_engines_are_never_told_apart_by_name() -> None:
     assert found == []
 
 
+TAKES_SQL = {
+    "sql",
+    "execute",
+    "executemany",
+    "executescript",
+    "parse",
+    "parse_one",
+    "maybe_parse",
+    "build",
+    "text",
+}
+USERS_TEXT = {"src/hopyard/query/sql.py"}
+"""Here SQL that a user wrote is parsed; nothing else in the source parses statements."""
+
+
+def is_put_together(value: ast.expr, assigned: dict[str, list[ast.expr]]) -> bool:
+    """Return whether an expression is text with parts filled in, itself or by way of a local name."""
+    if isinstance(value, ast.Name):
+        return any(is_put_together(other, {}) for other in assigned.get(value.id, []))
+    if isinstance(value, ast.JoinedStr):
+        return any(isinstance(part, ast.FormattedValue) for part in value.values)
+    if isinstance(value, ast.BinOp):
+        return isinstance(value.op, (ast.Add, ast.Mod))
+    if isinstance(value, ast.Call):
+        is_text = isinstance(value.func, ast.Attribute) and value.func.attr in (
+            "format",
+            "format_map",
+            "join",
+            "replace",
+        )
+        return is_text or any(is_put_together(argument, assigned) for argument in value.args)
+    return False
+
+
+def calls_with_text_put_together(tree: ast.AST) -> Iterator[int]:
+    """Yield the lines of calls that take SQL and are given text with parts filled in."""
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Module))
+    ]
+    for function in functions:
+        assigned: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                value = (
+                    node.value
+                    if not isinstance(node, ast.AugAssign)
+                    else ast.BinOp(node.target, node.op, node.value)
+                )
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        assigned.setdefault(target.id, []).append(value)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and _called(node) in TAKES_SQL:
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                if any(is_put_together(argument, assigned) for argument in given):
+                    yield node.lineno
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def test_no_sql_is_put_together_as_text() -> None:
+    """Names and values reach SQL as identifiers and literals of a tree, or as parameters."""
+    found = {
+        f"{shown(path)}:{line}"
+        for path in MODULES
+        for line in calls_with_text_put_together(ast.parse(path.read_text()))
+    }
+    assert found == set()
+
+
+def test_statements_are_parsed_only_where_they_are_a_users() -> None:
+    found = {
+        shown(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and _called(node) in ("parse", "parse_one", "maybe_parse")
+        and "sqlglot" in ast.dump(node.func)
+    }
+    assert found == USERS_TEXT
+
+
+@pytest.mark.parametrize(
+    ("code", "is_found"),
+    [
+        ("c.execute(f'select {x}')", True),
+        ("c.sql('select ' + x)", True),
+        ("c.sql('select %s' % x)", True),
+        ("sqlglot.parse_one('select {}'.format(x))", True),
+        ("def f(c, x):\n    s = f'select {x}'\n    c.sql(s)", True),
+        ("def f(c, x):\n    s = 'select '\n    s += x\n    c.execute(s)", True),
+        ("c.execute(text(f'select {x}'))", True),
+        ("c.execute(', '.join(names))", True),
+        ("c.execute('select 1')", False),
+        ("c.execute(f'select 1')", False),
+        ("def f(c, tree):\n    s = tree.sql('duckdb')\n    c.sql(s)", False),
+        ("c.execute(insert(TABLE).values(x))", False),
+    ],
+)
+def test_text_that_is_put_together_is_found(code: str, *, is_found: bool) -> None:
+    assert bool(list(calls_with_text_put_together(ast.parse(code)))) == is_found
+
+
 def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))

@@ -18,6 +18,8 @@ from sqlalchemy import (
     Connection,
     Engine,
     NullPool,
+    Select,
+    column,
     create_engine,
     delete,
     event,
@@ -25,7 +27,7 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
-    text,
+    table,
     update,
 )
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError
@@ -300,7 +302,8 @@ def _version(engine: Engine) -> int:
     with engine.connect() as connection:
         if not inspect(connection).has_table(VERSION_TABLE):
             return 0
-        found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()
+        numbers: Select[tuple[Any]] = select(column("version_num")).select_from(table(VERSION_TABLE))
+        found = connection.execute(numbers).scalars().all()
     try:
         version = max((int(number) for number in found), default=0)
     except ValueError:
