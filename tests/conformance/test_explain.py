@@ -251,7 +251,7 @@ def test_the_text_is_as_reviewed(fs: FeatureStore) -> None:
         ttl=timedelta(days=1),
     )
     query = left.select_all().join(right.filter(right["temp"] > 0.0)).filter(left["km"] < 9.0)
-    text = re.sub(r"\d+\.\d\d MB", "SIZE", str(query.explain(analyze=True)))
+    text = re.sub(r"\d+\.\d kB", "SIZE", str(query.explain(analyze=True)))
     assert text[: len(TEXT)] == TEXT
 
 

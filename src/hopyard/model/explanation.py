@@ -190,4 +190,4 @@ def _details(node: ExplainedNode) -> Iterator[str]:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.2f} MB"
+    return f"{size_bytes / 1e6:,.2f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1e3:,.1f} kB"
