@@ -7,12 +7,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlparse
 
 from hopyard.errors import ConfigError
 
 DEFAULT_FOLDER = ".hopyard"
 DEFAULT_PROJECT = "default"
+Maintenance = Literal["background", "off"]
 MIN_MEMORY_BYTES = 256_000_000
 
 
@@ -28,6 +30,7 @@ class Config:
         memory_limit: of this process for queries, such as "4GB"; None: three quarters of the machine's memory. The
             engine spills to disk, and results stream, within it; a result that is read as one dataframe is on top.
         n_threads: for the query engine; None: one per core.
+        maintenance: whether a group whose files have become many and small is compacted in the background.
         late_from_rows, late_from_features: from how many rows in its groups, and features of one of them, on a query
             joins keys first and fetches the features of the winners afterwards. Results are the same; tests set it.
     """
@@ -38,6 +41,7 @@ class Config:
     online_timeout_seconds: float = 60.0
     memory_limit: str | None = None
     n_threads: int | None = None
+    maintenance: Maintenance = "background"
     late_from_rows: int = 200_000
     late_from_features: int = 2
 
@@ -65,6 +69,7 @@ def load_config(url: str | os.PathLike[str] | None = None) -> Config:
         online_timeout_seconds=_number("HOPYARD_ONLINE_TIMEOUT", 60.0),
         memory_limit=_memory_limit(),
         n_threads=int(_number("HOPYARD_THREADS", 0)) or None,
+        maintenance=_maintenance(),
     )
 
 
@@ -115,6 +120,15 @@ def _number(name: str, default: float) -> float:
     if not 0 <= number < float("inf"):
         raise ConfigError(f"The environment variable {name} is {text!r}: it must be a number of at least 0.")
     return number
+
+
+def _maintenance() -> Maintenance:
+    text = os.environ.get("HOPYARD_MAINTENANCE") or "background"
+    if text == "off":
+        return "off"
+    if text == "background":
+        return "background"
+    raise ConfigError(f"The environment variable HOPYARD_MAINTENANCE is {text!r}: it must be 'background' or 'off'.")
 
 
 def _user() -> str:

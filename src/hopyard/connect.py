@@ -13,6 +13,7 @@ from hopyard.errors import ConfigError, ConflictError, NotFoundError
 from hopyard.model.codec import Frozen, from_json, to_json
 from hopyard.model.names import check_name
 from hopyard.offline.delta import DeltaOfflineStore
+from hopyard.offline.upkeep import DeltaUpkeep
 from hopyard.online.lmdb import LmdbOnlineStore
 from hopyard.ports import Record
 from hopyard.project import Project
@@ -70,13 +71,15 @@ def open_session(
     _open_folder(config.root, clock, create=create)
     home = config.root / "projects" / name
     locks = FolderLocks(config.root / "locks")
+    offline = DeltaOfflineStore(config.root)
     session = Session(
         project=name,
         config=config,
         clock=clock,
         registry=SqlRegistry(sqlite_url(config.root / "registry.db"), clock=clock),
         locks=locks,
-        offline=DeltaOfflineStore(config.root),
+        offline=offline,
+        upkeep=DeltaUpkeep(offline),
         online=LmdbOnlineStore(
             home / "online", locks=locks, lock_timeout_seconds=config.online_timeout_seconds
         ),

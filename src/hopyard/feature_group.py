@@ -10,6 +10,7 @@ from hopyard.errors import ConfigError, NotFoundError
 from hopyard.ingest.create import delete_group
 from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
 from hopyard.ingest.draft import append_spec, store_empty
+from hopyard.ingest.maintain import disk_usage, maintain
 from hopyard.ingest.write import (
     InsertOptions,
     append_features,
@@ -18,7 +19,7 @@ from hopyard.ingest.write import (
     insert_first,
     remove_rows,
 )
-from hopyard.model.commit import Commit
+from hopyard.model.commit import Commit, DiskUsage, Freed, Maintained
 from hopyard.model.plan import Column, Plan
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.queries import Query
@@ -27,6 +28,7 @@ from hopyard.query.feature import Condition, Feature, predicate_of
 from hopyard.retrieve.changes import list_commits, read_changes
 from hopyard.retrieve.read import query_frame
 from hopyard.retrieve.usage import check_unused
+from hopyard.retrieve.vacuum import vacuum_group
 from hopyard.session import Session
 from hopyard.time import Instant
 
@@ -274,6 +276,37 @@ class FeatureGroup:
     def catch_up_online(self) -> int:
         """Apply the commits that the online store lacks, and return how many they were."""
         return catch_up_online(self._session, self._stored())
+
+    def maintain(self) -> Maintained:
+        """Merge the group's small files and write a checkpoint where one is due; return what was done.
+
+        It changes no row, no commit and no answer. It happens by itself in the background, unless that is turned off.
+
+        Raises:
+            LockTimeoutError: another process writes to the group for too long.
+        """
+        return maintain(self._session, self._stored())
+
+    def disk_usage(self) -> DiskUsage:
+        """Return how many files and bytes the latest state takes, and how many only the history needs."""
+        return disk_usage(self._session, self._stored())
+
+    def vacuum(self, *, keep: timedelta | int | None = None, force: bool = False) -> Freed:
+        """Remove the files that no commit to keep needs, and return what was freed. There is no way back.
+
+        Reading the group as of an earlier commit, or its changes from before, is an error afterwards. The latest commit
+        always stays.
+
+        Args:
+            keep: an int: the last so many commits. A timedelta: the commits of that time until now, and the one that
+                was the latest when it began. None: all commits; only what killed writers left is removed.
+            force: also if training datasets need commits that go; they can then no longer be verified or rebuilt.
+        Raises:
+            TrainingDatasetError: training datasets need them; the message names these. Nothing was removed.
+            ConfigError: `keep` is no number from 1 and no timedelta.
+            LockTimeoutError: another process writes to the group for too long.
+        """
+        return vacuum_group(self._session, self._stored(), keep, force=force)
 
     def update_description(self, description: str) -> FeatureGroup:
         """Change what the group says about itself, and return the group."""

@@ -7,13 +7,13 @@ conformance suite that every implementation passes (tests/conformance).
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from hopyard.model.codec import Frozen
-from hopyard.model.commit import ChangeFile, Commit, Snapshot
+from hopyard.model.commit import ChangeFile, Commit, DiskUsage, Freed, Snapshot
 from hopyard.model.position import Position
 from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureGroupSpec
@@ -153,6 +153,46 @@ class OfflineStore(Protocol):
 
     def drop(self, location: str) -> None:
         """Remove the table and its history. Does nothing if it is not there."""
+
+
+class OfflineUpkeep(Protocol):
+    """What keeps the tables of an offline store quick and their history within bounds. Nothing here changes rows."""
+
+    def compact(
+        self,
+        location: str,
+        order: Sequence[str],
+        *,
+        at_least: int,
+        now_us: int,
+        hold: Callable[[], AbstractContextManager[None]],
+        is_stopping: Callable[[], bool],
+    ) -> int:
+        """Merge small files of the latest state into larger ones; return how many were merged.
+
+        It is no commit: commits, their changes and their snapshots stay what they are. Writers may go on; files that
+        one of them replaces meanwhile are left alone.
+
+        Args:
+            order: the columns by which the rows of a file are sorted, the event time first; none: as they come.
+            at_least: do nothing with fewer small files than this.
+            hold: gives the group's lock; it is held only while a merged file takes the place of the others.
+            is_stopping: asked between files; True: end early.
+        Raises:
+            LockTimeoutError, ConflictError: nothing was changed by what raised it.
+        """
+
+    def checkpoint(self, location: str) -> bool:
+        """Write a checkpoint, with which the table opens faster, if many versions have passed since the last."""
+
+    def end_history(self, location: str, *, before: int, now_us: int) -> None:
+        """Make the commits before this one unreadable, durable on return. The caller holds the group's lock."""
+
+    def sweep(self, location: str) -> Freed:
+        """Remove the files that no readable commit needs. The caller holds the group's lock."""
+
+    def usage(self, location: str) -> DiskUsage:
+        """Return what the table takes on disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hopyard.background import Background
 from hopyard.config import Config
-from hopyard.ports import Locks, OfflineStore, OnlineStore, QueryEngine, Registry
+from hopyard.ports import Locks, OfflineStore, OfflineUpkeep, OnlineStore, QueryEngine, Registry
 from hopyard.time import Clock
 
 Failpoint = Callable[[str], None]
@@ -33,9 +34,11 @@ class Session:
     registry: Registry
     locks: Locks
     offline: OfflineStore
+    upkeep: OfflineUpkeep
     online: OnlineStore
     engine: QueryEngine
     failpoint: Failpoint = never_fail
+    background: Background = field(default_factory=Background)
 
     @property
     def actor(self) -> str:

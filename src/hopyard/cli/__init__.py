@@ -1,4 +1,4 @@
-"""The command line: `hopyard demo`, `ls`, `show`, `head`, `commits`, `changes`, `vector`, `sql`, `verify`."""
+"""The command line: `demo`, `ls`, `show`, `head`, `commits`, `changes`, `vector`, `sql`, `verify`, `maintain`."""
 
 from __future__ import annotations
 

@@ -271,6 +271,24 @@ def verify(
 
 
 @app.command()
+def maintain(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Feature groups, as name or name_version; default: all.", show_default=False),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Merge the small files of feature groups, and write checkpoints where they are due. No answer changes."""
+    from hopyard.cli import documents, render
+
+    with _opened(ctx) as session:
+        document = documents.maintenance(session, names or None)
+    render.answer(document, render.maintenance, as_json=as_json)
+
+
+@app.command()
 def demo(
     *,
     folder: Annotated[Path, typer.Option(help="Where the demo's store goes.")] = Path("hopyard-demo"),

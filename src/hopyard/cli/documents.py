@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from hopyard.cli.text import to_json, to_rows
 from hopyard.errors import ConfigError, HopyardError, NotFoundError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
 from hopyard.ingest.apply import n_behind
 from hopyard.ingest.find import get_group, list_groups
+from hopyard.ingest.maintain import maintain
 from hopyard.model.arrow import from_arrow
 from hopyard.model.commit import Commit
 from hopyard.model.manifest import Manifest
@@ -94,7 +97,18 @@ def commits(session: Session, name: str, version: int | None, limit: int) -> Doc
         "name": group.name,
         "version": group.version,
         "commits": [_commit(commit) for commit in group.commit_details(limit)],
+        "disk": msgspec.to_builtins(group.disk_usage()),
     }
+
+
+def maintenance(session: Session, names: Sequence[str] | None) -> Document:
+    """Maintain groups, all or by name, and return what was done."""
+    groups = list_groups(session, None)
+    for name in names or ():
+        if not any(name in (spec.name, spec.label) for spec in groups):
+            raise NotFoundError("feature group", name, {spec.name for spec in groups})
+    chosen = [spec for spec in groups if names is None or {spec.name, spec.label} & set(names)]
+    return {"groups": [msgspec.to_builtins(maintain(session, spec)) for spec in chosen]}
 
 
 def changes(

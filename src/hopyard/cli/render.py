@@ -123,8 +123,26 @@ def rows(document: Document) -> None:
 
 
 def commits(document: Document) -> None:
-    """Show the commits of a group."""
+    """Show the commits of a group, and what it takes on disk."""
     _commits("", document["commits"])
+    disk = document["disk"]
+    _line(
+        f"{disk['live_bytes']} bytes in {disk['n_live_files']} file(s) now, and {disk['history_bytes']} bytes in "
+        f"{disk['n_history_files']} file(s) that only the history needs."
+    )
+
+
+def maintenance(document: Document) -> None:
+    """Show what the upkeep of groups has done."""
+    lines = [
+        {
+            "group": group["group"],
+            "files merged": group["n_merged_files"],
+            "checkpoint": "written" if group["is_checkpointed"] else "not due",
+        }
+        for group in document["groups"]
+    ]
+    _table("", lines, none="No feature groups yet.")
 
 
 def changes(document: Document) -> None:

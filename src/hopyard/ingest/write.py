@@ -23,6 +23,7 @@ from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import KIND, change_group, create_group, load_group
 from hopyard.ingest.frame import to_arrow_table
 from hopyard.ingest.infer import check_group, infer_features
+from hopyard.ingest.maintain import GIVE_WAY_SECONDS, group_lock, maintain_later
 from hopyard.ingest.probe import files_to_probe
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Operation, Snapshot
@@ -238,6 +239,7 @@ def _commit(
         except ConflictError:
             continue
         session.failpoint("after_offline_commit")
+        maintain_later(session, spec, base)
         if spec.online_enabled:
             _apply(session, spec, change, commit, base.commit)
         return commit
@@ -363,4 +365,6 @@ def _current(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
 
 
 def _hold(session: Session, spec: FeatureGroupSpec) -> AbstractContextManager[None]:
-    return session.locks.hold(f"group.{spec.id}", timeout_seconds=session.config.lock_timeout_seconds)
+    key = group_lock(spec)
+    session.background.give_way(key, timeout_seconds=GIVE_WAY_SECONDS)
+    return session.locks.hold(key, timeout_seconds=session.config.lock_timeout_seconds)

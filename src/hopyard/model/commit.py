@@ -10,6 +10,7 @@ from hopyard.model.plan import Value
 from hopyard.time import from_micros, show
 
 COMMIT_FORMAT = 1
+SMALL_FILE_BYTES = 8_000_000
 
 Operation = Literal["create", "upsert", "insert", "overwrite", "delete", "append_features"]
 
@@ -18,6 +19,7 @@ class Commit(Frozen, frozen=True, kw_only=True):
     """One atomic, durable change of a feature group's offline table.
 
     `number` is the table's version; `committed_at_us` was written into the commit by us and is strictly increasing.
+    `is_vacuumed`: the group can no longer be read as it was after it.
     """
 
     format_version: int = COMMIT_FORMAT
@@ -34,6 +36,7 @@ class Commit(Frozen, frozen=True, kw_only=True):
     actor: str = ""
     size_bytes: int = 0
     is_online: bool = False
+    is_vacuumed: bool = False
 
     @property
     def committed_at(self) -> datetime:
@@ -65,6 +68,11 @@ class DataFile(Frozen, frozen=True, kw_only=True):
     size_bytes: int
     ranges: dict[str, tuple[int, int]] = {}
     partition: dict[str, Value | None] = {}
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it should rather be a part of a larger file."""
+        return self.size_bytes < SMALL_FILE_BYTES
 
 
 class ChangeFile(Frozen, frozen=True, kw_only=True):
@@ -103,3 +111,28 @@ class Snapshot(Frozen, frozen=True, kw_only=True):
     @property
     def n_rows(self) -> int:
         return sum(file.n_rows for file in self.files)
+
+
+class DiskUsage(Frozen, frozen=True, kw_only=True):
+    """What a table takes on disk: the files of its latest state, and those that only its history needs."""
+
+    n_live_files: int
+    live_bytes: int
+    n_history_files: int
+    history_bytes: int
+
+
+class Freed(Frozen, frozen=True, kw_only=True):
+    """What a vacuum has removed from the disk, and how many commits can no longer be read since."""
+
+    n_files: int = 0
+    size_bytes: int = 0
+    n_commits: int = 0
+
+
+class Maintained(Frozen, frozen=True, kw_only=True):
+    """What was done for the upkeep of a group: how many small files were merged, and whether a checkpoint was due."""
+
+    group: str
+    n_merged_files: int
+    is_checkpointed: bool

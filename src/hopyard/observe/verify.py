@@ -183,6 +183,8 @@ class _Checked:
             )
             return check
         for commit in commits:
+            if commit.is_vacuumed:
+                continue
             try:
                 snapshot = offline.snapshot(spec.location, commit.number)
             except (HopyardError, OSError) as error:

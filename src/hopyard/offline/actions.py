@@ -15,6 +15,7 @@ from hopyard.model.plan import Value
 from hopyard.time import EPOCH, to_micros
 
 COMMIT_KEY = "hopyard.commit"
+VACUUM_KEY = "hopyard.vacuum"
 
 _RANGED = frozenset({"byte", "short", "integer", "long", "date", "timestamp"})
 _TRUNCATED_US = 999
@@ -22,7 +23,17 @@ _TRUNCATED_US = 999
 
 
 class CommitInfo(msgspec.Struct):
+    """What a version says of itself; `commit` and `vacuum` are JSON."""
+
     commit: str | None = msgspec.field(default=None, name=COMMIT_KEY)
+    vacuum: str | None = msgspec.field(default=None, name=VACUUM_KEY)
+
+
+class Vacuum(msgspec.Struct, frozen=True):
+    """The end of history: no commit before `first` can be read, decided at `at_us` (UTC microseconds)."""
+
+    first: int
+    at_us: int
 
 
 class Add(msgspec.Struct, rename="camel"):
@@ -90,6 +101,7 @@ class Stats(msgspec.Struct, rename="camel"):
 
 decode_action = msgspec.json.Decoder(Action).decode
 _decode_columns = msgspec.json.Decoder(_Columns).decode
+decode_vacuum = msgspec.json.Decoder(Vacuum).decode
 decode_stats = msgspec.json.Decoder(Stats).decode
 
 

@@ -28,10 +28,11 @@ from hopyard.model.specs import GROUP_FORMAT, FeatureGroupSpec
 from hopyard.offline.actions import COMMIT_KEY, column_types
 from hopyard.offline.change import apply, feature_types, unsized
 from hopyard.offline.log import FOLDER, Log, last_commit_before
+from hopyard.offline.publish import WRITER_APP
 from hopyard.ports import Change, OfflineCapabilities
+from hopyard.time import show
 
 SPEC_KEY = "hopyard.spec"
-WRITER_APP = "hopyard.writer"
 
 _FOR_EVER = "interval 36500 days"
 _PROPERTIES = {
@@ -45,7 +46,7 @@ _PROPERTIES = {
 
 
 @dataclass(slots=True)
-class _Open:
+class OpenTable:
     """What is known of a table: its log and, where it was written to, the table that delta-rs has open."""
 
     log: Log
@@ -61,7 +62,7 @@ class DeltaOfflineStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, OpenTable] = {}
         self._pid = os.getpid()
         self._guard = threading.Lock()
 
@@ -80,12 +81,12 @@ class DeltaOfflineStore:
             commit_properties=_properties(stored, version=0),
             raise_if_key_not_exists=False,
         )
-        _fsync(path, [])
+        _fsync(path, 0)
         sync_parents(path, self._root)
         return stored
 
     def spec(self, location: str) -> FeatureGroupSpec:
-        with self._current(location) as opened:
+        with self.opened(location) as opened:
             metadata = opened.log.latest.metadata
         text = metadata.configuration.get(SPEC_KEY) if metadata is not None else None
         if text is None:
@@ -97,19 +98,23 @@ class DeltaOfflineStore:
         )
 
     def snapshot(self, location: str, commit: int | None = None) -> Snapshot:
-        with self._current(location) as opened:
+        with self.opened(location) as opened:
             return self._snapshot(location, opened, commit)
 
     def commits(self, location: str) -> Sequence[Commit]:
-        with self._current(location) as opened:
-            return tuple(opened.log.commits)
+        with self.opened(location) as opened:
+            first = opened.log.first_kept
+            return tuple(
+                msgspec.structs.replace(commit, is_vacuumed=True) if commit.number < first else commit
+                for commit in opened.log.commits
+            )
 
     def changes(self, location: str, after: int, upto: int) -> tuple[ChangeFile, ...]:
-        with self._current(location) as opened:
+        with self.opened(location) as opened:
             return opened.log.changes(after, upto)
 
     def write(self, location: str, base: Snapshot, change: Change, commit: Commit) -> Commit:
-        with self._current(location) as opened:
+        with self.opened(location) as opened:
             draft = _draft(opened.log, base.table_version, commit)
             properties = _properties(draft, version=base.table_version + 1)
             table = self._table(location, opened)
@@ -131,7 +136,7 @@ class DeltaOfflineStore:
             return self._finish(location, opened, table.version())
 
     def alter(self, location: str, spec: FeatureGroupSpec, commit: Commit | None) -> Commit | None:
-        with self._current(location) as opened:
+        with self.opened(location) as opened:
             table = self._table(location, opened)
             version = table.version()
             draft = _draft(opened.log, version, commit) if commit else None
@@ -163,7 +168,7 @@ class DeltaOfflineStore:
                 raise ConflictError(f"Changing the features of {location!r} failed: {error}") from error
             opened.log.update()
             opened.snapshot = None
-            _fsync(self._root / location, [])
+            _fsync(self._root / location, opened.log.latest.version)
             return draft
 
     def drop(self, location: str) -> None:
@@ -171,19 +176,19 @@ class DeltaOfflineStore:
         shutil.rmtree(self._root / location, ignore_errors=True)
 
     @contextmanager
-    def _current(self, location: str) -> Iterator[_Open]:
+    def opened(self, location: str) -> Iterator[OpenTable]:
         """Hold what is known of a table for the length of a with block, its log read to the end."""
         with self._guard:
             if self._pid != os.getpid():  # delta-rs panics on a table that was opened before a fork
                 self._open, self._pid = {}, os.getpid()
             opened = self._open.get(location)
             if opened is None:
-                opened = self._open[location] = _Open(Log(self._root / location, location))
+                opened = self._open[location] = OpenTable(Log(self._root / location, location))
         with opened.lock:
             opened.log.update()
             yield opened
 
-    def _table(self, location: str, opened: _Open) -> DeltaTable:
+    def _table(self, location: str, opened: OpenTable) -> DeltaTable:
         """Return the table as delta-rs has it, at the version to which its log was read."""
         try:
             if opened.table is None:
@@ -199,7 +204,7 @@ class DeltaOfflineStore:
             )
         return opened.table
 
-    def _snapshot(self, location: str, opened: _Open, number: int | None) -> Snapshot:
+    def _snapshot(self, location: str, opened: OpenTable, number: int | None) -> Snapshot:
         log = opened.log
         commits = log.commits
         if not commits:
@@ -212,6 +217,13 @@ class DeltaOfflineStore:
                     f"There is no commit {number}. The nearest are {commits[max(index, 0)].number} and "
                     f"{commits[min(index + 1, len(commits) - 1)].number}; the last is {commits[-1].number}."
                 )
+        if commits[index].number < log.first_kept:
+            assert log.vacuum is not None
+            first = commits[last_commit_before(commits, log.first_kept)]
+            raise TimeTravelError(
+                f"Commit {commits[index].number} of {location!r} can no longer be read: a vacuum removed it at "
+                f"{show(log.vacuum.at_us)}. The first that is left is {first.number} ({show(first.committed_at_us)})."
+            )
         version = log.version_of(index)
         if opened.snapshot is not None and opened.snapshot.table_version == version:
             return opened.snapshot
@@ -229,15 +241,19 @@ class DeltaOfflineStore:
             opened.snapshot = snapshot
         return snapshot
 
-    def _finish(self, location: str, opened: _Open, number: int) -> Commit:
+    def _finish(self, location: str, opened: OpenTable, number: int) -> Commit:
         """Return the commit that was written, when all its files are safe on the disk."""
         log = opened.log
         log.update()
         version = next(version for version in reversed(log.versions) if version.number == number)
         assert version.commit is not None
         names = [add.path for add in version.adds] + [cdc.path for cdc in version.cdc]
-        _fsync(self._root / location, [Path(log.path(name)) for name in names])
+        _fsync(self._root / location, number, [Path(log.path(name)) for name in names])
         return version.commit
+
+    def folder(self, location: str) -> Path:
+        """Return the folder of a table."""
+        return self._root / location
 
     def _forget(self, location: str) -> None:
         with self._guard:
@@ -264,10 +280,9 @@ def _properties(commit: Commit | None, *, version: int) -> CommitProperties:
     )
 
 
-def _fsync(table: Path, files: Sequence[Path]) -> None:
-    """Force the new files, the log and their folders to disk: what is acknowledged survives a power cut."""
+def _fsync(table: Path, version: int, files: Sequence[Path] = ()) -> None:
+    """Force the new files, a version and their folders to disk: what is acknowledged survives a power cut."""
     log = table / FOLDER
-    newest = max(log.glob("*.json"))
     folders = {folder for file in files for folder in file.parents if folder.is_relative_to(table)}
-    for path in (*files, newest, *sorted(folders | {log, table})):
+    for path in (*files, log / f"{version:020}.json", *sorted(folders | {log, table})):
         sync(path)

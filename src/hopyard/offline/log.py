@@ -27,9 +27,11 @@ from hopyard.offline.actions import (
     MetaData,
     Protocol,
     Remove,
+    Vacuum,
     column_types,
     decode_action,
     decode_stats,
+    decode_vacuum,
     partition,
     partition_text,
     ranges,
@@ -51,6 +53,7 @@ class Version:
     removes: list[Remove] = field(default_factory=list)
     cdc: list[Cdc] = field(default_factory=list)
     metadata: MetaData | None = None
+    vacuum: Vacuum | None = None
 
     @property
     def is_neutral(self) -> bool:
@@ -91,6 +94,7 @@ class Log:
         self._added: dict[str, Add] = {}
         self._past: State | None = None
         self.commits: list[Commit] = []
+        self.vacuum: Vacuum | None = None
         self._base = self._begin()
         self._added.update(self._base.files)
         self.latest = State(self._base.version, dict(self._base.files), self._base.metadata)
@@ -110,11 +114,28 @@ class Log:
             self.latest.follow(version)
             if version.commit is not None:
                 self.commits.append(version.commit)
+            if version.vacuum is not None and version.vacuum.first > self.first_kept:
+                self.vacuum = version.vacuum
         if self.latest.metadata is None:
             raise CorruptStoreError(
                 f"The log of the Delta table at {self._table} does not say what its columns are. "
                 f"Restore it from a copy of the store."
             )
+
+    @property
+    def first_kept(self) -> int:
+        """The number of the first commit that no vacuum has removed."""
+        return 0 if self.vacuum is None else self.vacuum.first
+
+    @property
+    def base_version(self) -> int:
+        """The version before the first that was read; -1: all were."""
+        return self._base.version
+
+    @property
+    def base_files(self) -> dict[str, Add]:
+        """The files of that version."""
+        return self._base.files
 
     def state(self, version: int) -> State:
         """Return the state after a version. Raises TimeTravelError: the log no longer goes back to it."""
@@ -160,6 +181,9 @@ class Log:
         first_known = self._versions[0].number if self._versions else self.latest.version + 1
         if after + 1 < first_known:
             raise self._incomplete(after, first_known - 1, f"the log begins at version {first_known}")
+        if self.vacuum is not None and after < self.vacuum.first:
+            cause = f"a vacuum removed it at {show(self.vacuum.at_us)}"
+            raise self._incomplete(after, self.vacuum.first, cause)
         types = column_types(self.latest.metadata)
         found: list[ChangeFile] = []
         for version in self._versions[after + 1 - first_known : max(upto + 1 - first_known, 0)]:
@@ -169,9 +193,12 @@ class Log:
                 raise self._incomplete(after, change.commit, f"the file {change.path} is gone")
         return tuple(found)
 
-    def files_changed_by(self, version: Version) -> list[ChangeFile]:
-        """Return the files with what one commit changed."""
-        return list(self._changes_of(version, column_types(self.latest.metadata)))
+    def names_changed_by(self, version: Version) -> list[str]:
+        """Return the names of the files with what a version changed."""
+        if version.cdc:
+            return [cdc.path for cdc in version.cdc]
+        removes = [remove.path for remove in version.removes if remove.data_change]
+        return removes + [add.path for add in version.adds if add.data_change]
 
     @property
     def versions(self) -> list[Version]:
@@ -261,6 +288,8 @@ class Log:
                     self._check_readable(action.protocol)
                 elif action.commitInfo is not None:
                     text = action.commitInfo.commit
+                    if action.commitInfo.vacuum is not None:
+                        version.vacuum = decode_vacuum(action.commitInfo.vacuum)
         except msgspec.MsgspecError as error:
             raise CorruptStoreError(f"The log file {file} cannot be read: {error}") from error
         if text is not None:
