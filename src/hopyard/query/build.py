@@ -107,6 +107,7 @@ def join(left: Plan, right: Plan, options: JoinOptions) -> Plan:
     if prefix:
         check_name("prefix", prefix)
     _check_many(right, tuple(key.right for key in keys), options)
+    _check_many_below(right)
     attached = Join(
         parent=0,
         keys=keys,
@@ -274,6 +275,36 @@ def _check_many(right: Plan, keys: Sequence[str], options: JoinOptions) -> None:
                 f"{right.nodes[index].source.label!r} itself, which would have to choose among its rows. "
                 f"Use a left join there, and filter the joined rows."
             )
+
+
+def _check_many_below(right: Plan) -> None:
+    """Refuse a right side whose rows an inner join takes away after another join has multiplied them.
+
+    The left row would stay once for each of them. In the left-most group the rows themselves are dropped.
+    """
+    many = [
+        index
+        for index, join in enumerate(right.joins, start=1)
+        if join.allow_many and right.nodes[index].source.event_time is None and right.remaining_key(index)
+    ]
+    for inner in right.children(0):
+        if right.join_of(inner).how != "inner":
+            continue
+        for index in many:
+            if not _is_below(right, index, inner):
+                raise QueryError(
+                    f"{right.root.source.label!r} is joined as a right side, has an inner join to "
+                    f"{right.nodes[inner].source.label!r}, and a join to {right.nodes[index].source.label!r} with "
+                    f"allow_many=True: where the one finds nothing, the other would still multiply rows. "
+                    f"Use left joins there, and filter the joined rows."
+                )
+
+
+def _is_below(plan: Plan, node: int, top: int) -> bool:
+    """Return whether a node is `top` or hangs on it."""
+    while node not in (0, top):
+        node = plan.join_of(node).parent
+    return node == top
 
 
 def _rule(root: Source, right: Source) -> JoinRule:

@@ -9,6 +9,8 @@ from hopyard.model.plan import JoinKey, Source
 from hopyard.model.types import KEY_KINDS, FeatureType, parse_type
 
 _INTEGERS = frozenset({"int", "bigint"})
+_MAX_DIGITS = 38
+"""Of a decimal."""
 
 
 def choose_keys(
@@ -126,6 +128,20 @@ def _check_types(left: Source, right: Source, key: JoinKey) -> None:
         raise JoinKeyError(
             f"{left.label}.{key.left} is {a} and {right.label}.{key.right} is {b}: values of different types are "
             f"never equal, and nothing is converted silently. Store both with one type."
+        )
+    _check_digits(left, right, key, a, b)
+
+
+def _check_digits(left: Source, right: Source, key: JoinKey, a: FeatureType, b: FeatureType) -> None:
+    """Raise JoinKeyError if no decimal holds the values of both, so that an engine cannot compare them."""
+    if a.kind != "decimal":
+        return
+    whole = max(a.precision - a.scale, b.precision - b.scale)
+    digits = whole + max(a.scale, b.scale)
+    if digits > _MAX_DIGITS:
+        raise JoinKeyError(
+            f"{left.label}.{key.left} is {a} and {right.label}.{key.right} is {b}: to compare them takes decimals of "
+            f"{digits} digits, and there are at most {_MAX_DIGITS}. Store both with one type."
         )
 
 

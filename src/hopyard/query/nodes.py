@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from hopyard.errors import QueryError
-from hopyard.model.commit import Snapshot
+from hopyard.model.commit import ChangeFile, Snapshot
 from hopyard.model.plan import FrameSource, GroupSource, Node, Plan
 from hopyard.model.schema import Schema
 from hopyard.model.specs import row_identity
@@ -81,8 +81,9 @@ def files_of(plan: Plan, snapshots: Mapping[int, Snapshot], node: int) -> Sequen
     snapshot = snapshots[node]
     if plan.known_delay_us is not None and node > 0:
         return snapshot.changes
-    if plan.nodes[node].exclude_until_commit is not None and is_append_only(snapshot.changes):
-        return snapshot.changes
+    if plan.nodes[node].exclude_until_commit is not None:
+        later = _later_changes(plan.nodes[node], snapshot)
+        return later if is_append_only(later) else snapshot.files
     return snapshot.files
 
 
@@ -162,12 +163,13 @@ def _group_rows(scope: Scope, index: int, source: GroupSource, fields: Schema) -
 
 def _later_rows(node: Node, snapshot: Snapshot, fields: Schema, identity: Schema) -> exp.Expr:
     """Return the rows of a snapshot that were last changed by one of its changes."""
-    if is_append_only(snapshot.changes):
-        return read_paths(snapshot.changes, fields, {ADDRESS: ADDRESS_OF_ROW})
+    changes = _later_changes(node, snapshot)
+    if is_append_only(changes):
+        return read_paths(changes, fields, {ADDRESS: ADDRESS_OF_ROW})
     if not identity:  # a group without key is appended to or overwritten: all that is there came later
         return read_files(snapshot, fields, with_address=True)
     put = exp.select(*(column(field.name) for field in identity)).where(column(IS_PUT))
-    changed = put.from_(changed_rows(snapshot.changes, identity).subquery("changes")).subquery("c")
+    changed = put.from_(changed_rows(changes, identity).subquery("changes")).subquery("c")
     wanted = {field.name: field for field in (*fields, *identity)}
     rows = exp.alias_(read_files(snapshot, tuple(wanted.values()), with_address=True), "t", table=True)
     same = exp.and_(
@@ -177,6 +179,12 @@ def _later_rows(node: Node, snapshot: Snapshot, fields: Schema, identity: Schema
     tree = exp.select(*(column(name, "t") for name in names)).from_(rows, copy=False)
     tree.append("joins", exp.Join(this=changed, kind="SEMI", on=same))
     return tree.subquery("later")
+
+
+def _later_changes(node: Node, snapshot: Snapshot) -> tuple[ChangeFile, ...]:
+    """Return the changes after the commit until which rows are left out; as_known() has needed those before it, too."""
+    after = node.exclude_until_commit
+    return tuple(change for change in snapshot.changes if after is None or change.commit > after)
 
 
 def _fields(plan: Plan, index: int, names: Sequence[str]) -> Schema:

@@ -56,6 +56,9 @@ ADDRESS_OF_ROW = exp.BitwiseOr(
 _VIRTUAL = frozenset({"filename", "file_index", "file_row_number"})
 """Columns that the engine gives to every file."""
 
+_NOTHING = Field(name="__nothing", type="boolean")
+"""A column that is in no file: null."""
+
 ColumnOf = Callable[[int, str], exp.Expr]
 """Returns the SQL column of a node's feature."""
 
@@ -113,10 +116,10 @@ def read_paths(files: Sequence[File], fields: Schema, extra: Mapping[str, exp.Ex
     partitioned = set(files[0].partition)
     stored = [field for field in fields if field.name not in partitioned]
     paths = exp.Array(expressions=[exp.Literal.string(file.path) for file in files])
-    schema = exp.ToMap(this=exp.Struct(expressions=[_schema_entry(field) for field in stored]))
-    # A schema must not be empty; without one, the files' own columns are there and are not read.
-    options = [exp.EQ(this=exp.column("schema"), expression=schema)] if stored else []
-    table = exp.Table(this=exp.ReadParquet(expressions=[paths, *options]))
+    # Without a schema, a feature called file_index would be taken for the engine's column; an empty one is refused.
+    entries = [_schema_entry(field) for field in stored or [_NOTHING]]
+    schema = exp.EQ(this=exp.column("schema"), expression=exp.ToMap(this=exp.Struct(expressions=entries)))
+    table = exp.Table(this=exp.ReadParquet(expressions=[paths, schema]))
     if not partitioned and not extra and not any(field.name in _VIRTUAL for field in fields):
         return table
     values = {

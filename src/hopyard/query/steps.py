@@ -16,6 +16,7 @@ _SINCE = "__since"
 _RIGHT = "r"
 _IS_LEFT = "__is_left"
 _AT = "__at"
+_FIRST_US = -(2**63)
 
 
 def steps(scope: Scope, index: int) -> Iterator[tuple[str, exp.Select]]:
@@ -35,16 +36,15 @@ def steps(scope: Scope, index: int) -> Iterator[tuple[str, exp.Select]]:
 
 def visible(scope: Scope, index: int, left: str, right: str) -> list[exp.Expr]:
     """Return the conditions under which a row of the root knows a version of `index`."""
-    known = _plus(column(f"n0.{TIME}", left), scope.plan.known_delay_us or 0)
-    until = column(f"n{index}.{TO_US}", right)
+    # The delay is taken from commit times: with an event time, which may be any whole number, a sum may be too large.
+    delay = scope.plan.known_delay_us or 0
+    at = column(f"n0.{TIME}", left)
+    since, until = (column(f"n{index}.{name}", right) for name in (FROM_US, TO_US))
     is_current = exp.Or(
         this=exp.Is(this=until, expression=exp.Null()),
-        expression=exp.LT(this=known.copy(), expression=until.copy()),
+        expression=exp.LT(this=at.copy(), expression=_plus(until.copy(), -delay)),
     )
-    return [
-        exp.LTE(this=column(f"n{index}.{FROM_US}", right), expression=known),
-        exp.Paren(this=is_current),
-    ]
+    return [exp.LTE(this=_plus(since, -delay), expression=at), exp.Paren(this=is_current)]
 
 
 def keys_equal(join: Join, index: int, left: str, right: str) -> list[exp.Expr]:
@@ -212,6 +212,17 @@ def _plus(value: exp.Expr, micros: int) -> exp.Expr:
     return exp.Paren(this=exp.Add(this=value, expression=exp.Literal.number(micros)))
 
 
+def _oldest(limit_us: int) -> exp.Expr:
+    """Return the first event time that is not too old for a row of the root.
+
+    What is earlier than any whole number of 64 bits is the least of them: the difference could not be computed.
+    """
+    at = exp.Greatest(
+        this=column(f"n0.{TIME}"), expressions=[exp.Literal.number(_FIRST_US + limit_us)], ignore_nulls=True
+    )
+    return exp.Sub(this=at, expression=exp.Literal.number(limit_us))
+
+
 def _with_columns(scope: Scope, index: int, joins: Sequence[exp.Join]) -> exp.Select:
     columns = [exp.Column(this=exp.Star(), table=exp.to_identifier("l")), *_joined_columns(scope, index)]
     tree = exp.select(*columns, copy=False).from_(
@@ -229,8 +240,7 @@ def _joined_columns(scope: Scope, index: int) -> list[exp.Expr]:
     del values[f"n{index}.{MATCH}"]
     limit = scope.plan.age_limit_us(index)
     if limit is not None:
-        age = exp.Sub(this=column(f"n0.{TIME}"), expression=column(f"n{index}.{TIME}", _RIGHT))
-        match = exp.LTE(this=age, expression=exp.Literal.number(limit))
+        match = exp.GTE(this=column(f"n{index}.{TIME}", _RIGHT), expression=_oldest(limit))
         values = {
             name: exp.Case(ifs=[exp.If(this=match.copy(), true=value)]) for name, value in values.items()
         }

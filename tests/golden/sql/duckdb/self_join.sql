@@ -31,10 +31,22 @@ WITH n0 AS (
 ), j1 AS (
   SELECT
     l.*,
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 21600000000 THEN "r"."n1.city" END AS "n1.city",
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 21600000000 THEN "r"."n1.temp" END AS "n1.temp",
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 21600000000 THEN "r"."n1.__time" END AS "n1.__time",
-    COALESCE("n0.__time" - "r"."n1.__time" <= 21600000000, FALSE) AS "n1.__match"
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000
+      THEN "r"."n1.city"
+    END AS "n1.city",
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000
+      THEN "r"."n1.temp"
+    END AS "n1.temp",
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000
+      THEN "r"."n1.__time"
+    END AS "n1.__time",
+    COALESCE(
+      "r"."n1.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000,
+      FALSE
+    ) AS "n1.__match"
   FROM j0 AS l
   ASOF LEFT JOIN n1 AS r
     ON "l"."n0.city" = "r"."n1.city" AND "l"."n0.__time" >= "r"."n1.__time"

@@ -13,12 +13,22 @@ WITH n0 AS (
     "is_open" AS "n0.is_open",
     EPOCH_US("t") AS "n0.__time",
     TRUE AS "n0.__match"
-  FROM READ_PARQUET(
-    [
-      '<stock_1>'
-    ],
-    schema = MAP {'item': {'name': 'item', 'type': 'INTEGER', 'default_value': NULL}, 'shop': {'name': 'shop', 'type': 'VARCHAR', 'default_value': NULL}, 'shelf': {'name': 'shelf', 'type': 'BIGINT', 'default_value': NULL}, 't': {'name': 't', 'type': 'TIMESTAMP WITH TIME ZONE', 'default_value': NULL}, 'n': {'name': 'n', 'type': 'INTEGER', 'default_value': NULL}, 'x': {'name': 'x', 'type': 'DOUBLE', 'default_value': NULL}, 'y': {'name': 'y', 'type': 'FLOAT', 'default_value': NULL}, 'code': {'name': 'code', 'type': 'BLOB', 'default_value': NULL}, 'price': {'name': 'price', 'type': 'DECIMAL(10, 2)', 'default_value': NULL}, 'day': {'name': 'day', 'type': 'DATE', 'default_value': NULL}, 'is_open': {'name': 'is_open', 'type': 'BOOLEAN', 'default_value': NULL}}
-  )
+  FROM (
+    SELECT
+      CAST(NULL AS INT) AS "item",
+      CAST(NULL AS TEXT) AS "shop",
+      CAST(NULL AS BIGINT) AS "shelf",
+      CAST(NULL AS TIMESTAMPTZ) AS "t",
+      CAST(NULL AS INT) AS "n",
+      CAST(NULL AS DOUBLE) AS "x",
+      CAST(NULL AS REAL) AS "y",
+      CAST(NULL AS BLOB) AS "code",
+      CAST(NULL AS DECIMAL(10, 2)) AS "price",
+      CAST(NULL AS DATE) AS "day",
+      CAST(NULL AS BOOLEAN) AS "is_open"
+    WHERE
+      FALSE
+  ) AS empty
   WHERE
     (
       (

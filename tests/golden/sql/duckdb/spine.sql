@@ -48,10 +48,22 @@ WITH n0 AS (
 ), j2 AS (
   SELECT
     l.*,
-    CASE WHEN "n0.__time" - "r"."n2.__time" <= 21600000000 THEN "r"."n2.city" END AS "n2.city",
-    CASE WHEN "n0.__time" - "r"."n2.__time" <= 21600000000 THEN "r"."n2.temp" END AS "n2.temp",
-    CASE WHEN "n0.__time" - "r"."n2.__time" <= 21600000000 THEN "r"."n2.__time" END AS "n2.__time",
-    COALESCE("n0.__time" - "r"."n2.__time" <= 21600000000, FALSE) AS "n2.__match"
+    CASE
+      WHEN "r"."n2.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000
+      THEN "r"."n2.city"
+    END AS "n2.city",
+    CASE
+      WHEN "r"."n2.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000
+      THEN "r"."n2.temp"
+    END AS "n2.temp",
+    CASE
+      WHEN "r"."n2.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000
+      THEN "r"."n2.__time"
+    END AS "n2.__time",
+    COALESCE(
+      "r"."n2.__time" >= GREATEST("n0.__time", -9223372015254775808) - 21600000000,
+      FALSE
+    ) AS "n2.__match"
   FROM j1 AS l
   ASOF LEFT JOIN n2 AS r
     ON "l"."n1.city" = "r"."n2.city" AND "l"."n0.__time" >= "r"."n2.__time"

@@ -37,11 +37,26 @@ WITH n0 AS (
 ), j1 AS (
   SELECT
     l.*,
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.item" END AS "n1.item",
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.shop" END AS "n1.shop",
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.price" END AS "n1.price",
-    CASE WHEN "n0.__time" - "r"."n1.__time" <= 86400000000 THEN "r"."n1.__time" END AS "n1.__time",
-    COALESCE("n0.__time" - "r"."n1.__time" <= 86400000000, FALSE) AS "n1.__match"
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223371950454775808) - 86400000000
+      THEN "r"."n1.item"
+    END AS "n1.item",
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223371950454775808) - 86400000000
+      THEN "r"."n1.shop"
+    END AS "n1.shop",
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223371950454775808) - 86400000000
+      THEN "r"."n1.price"
+    END AS "n1.price",
+    CASE
+      WHEN "r"."n1.__time" >= GREATEST("n0.__time", -9223371950454775808) - 86400000000
+      THEN "r"."n1.__time"
+    END AS "n1.__time",
+    COALESCE(
+      "r"."n1.__time" >= GREATEST("n0.__time", -9223371950454775808) - 86400000000,
+      FALSE
+    ) AS "n1.__match"
   FROM j0 AS l
   ASOF LEFT JOIN n1 AS r
     ON "l"."n0.item" = "r"."n1.item" AND "l"."n0.__time" >= "r"."n1.__time"
