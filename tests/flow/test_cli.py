@@ -109,7 +109,7 @@ def test_version() -> None:
 
 def test_help_lists_all_commands() -> None:
     text = run("--help").stdout
-    for command in ("demo", "ls", "show", "head", "commits", "changes", "vector", "sql", "verify"):
+    for command in ("demo", "ls", "show", "head", "commits", "changes", "vector", "sql", "verify", "maintain"):
         assert f" {command} " in text
         assert run(command, "--help").exit_code == 0
         assert ("--json" in run(command, "--help").stdout) == (command != "demo")
@@ -370,8 +370,30 @@ def test_commits(url: str) -> None:
         1,
     ]
     text = lines(url, "commits", "weather")
-    assert len(text) == 4 and text[0].split()[:2] == ["number", "committed"]
+    assert len(text) == 5 and text[0].split()[:2] == ["number", "committed"]
+    disk = document["disk"]
+    assert (disk["n_live_files"], disk["n_history_files"], disk["history_bytes"]) == (2, 0, 0)
+    assert disk["live_bytes"] == sum(commit["size_bytes"] for commit in document["commits"])
+    assert text[-1].startswith(f"{disk['live_bytes']} bytes in 2 file(s) now, and 0 bytes in 0 file(s)")
     assert "No feature group named 'nope'" in error("--url", url, "commits", "nope")
+
+
+def test_maintain(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    fs = hopyard.login(store).get_feature_store()
+    assert lines(store, "maintain")[-1] == "No feature groups yet."
+    for name in ("a", "b"):
+        group = fs.create_feature_group(name, primary_key="id")
+        for id_ in range(3):
+            group.insert([{"id": id_, "x": 1.5}])
+    with_files = {"n_merged_files": 3, "is_checkpointed": False}
+    assert answer(store, "maintain", "a") == {"groups": [{"group": "a_1", **with_files}]}
+    text = [line.split() for line in lines(store, "maintain")]
+    assert text[1:] == [["a_1", "0", "not", "due"], ["b_1", "3", "not", "due"]]
+    assert answer(store, "commits", "b")["disk"]["n_history_files"] == 3
+    assert [group["group"] for group in answer(store, "maintain", "b_1")["groups"]] == ["b_1"]
+    assert "No feature group named 'bb'. Did you mean 'b'?" in error("--url", store, "maintain", "bb")
+    assert len(answer(store, "head", "a")["rows"]) == 3
 
 
 # changes
