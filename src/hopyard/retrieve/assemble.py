@@ -24,6 +24,8 @@ from hopyard.query.scan import ADDRESS, ADDRESS_BITS
 from hopyard.session import Session
 
 BATCH_ROWS = 122_880
+MAX_ARRAY_BYTES = 2**31 - 2**20
+"""What one Arrow array of text holds: its offsets have 32 bits."""
 _PARTS_OF_MEMORY = 16
 """A part of the result may take so much of the memory limit: it exists about three times while it is put together, and
 the one before it is still in use."""
@@ -153,7 +155,7 @@ def _fetch(
     outputs: Sequence[Output],
     addresses: pa.ChunkedArray,
     frame: pa.Table | None,
-) -> dict[str, pa.Array]:
+) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return the outputs of a late node for these addresses, in their order; null where there is none."""
     if isinstance(plan.nodes[node].source, FrameSource):
         assert frame is not None
@@ -182,12 +184,23 @@ def _or_null(position: npt.NDArray[np.int64]) -> pa.Array:
     return pa.array(position, mask=missing) if missing.any() else pa.array(position)
 
 
-def _taken(table: pa.Table, names: Mapping[str, str], places: pa.Array) -> dict[str, pa.Array]:
-    """Return columns of a table, by new names, at these places."""
+def _taken(
+    table: pa.Table, names: Mapping[str, str], places: pa.Array, *, max_bytes: int = MAX_ARRAY_BYTES
+) -> dict[str, pa.Array | pa.ChunkedArray]:
+    """Return columns of a table, by new names, at these places.
 
-    def take(name: str) -> pa.Array:
-        # One chunk: to take from many copies them anyway, and for each column again.
-        return table.column(name).combine_chunks().take(places)
+    Args:
+        max_bytes: a column with more text than this is taken from chunk by chunk: one array could not hold it.
+    """
+
+    def take(name: str) -> pa.Array | pa.ChunkedArray:
+        column = table.column(name)
+        if column.nbytes <= max_bytes:
+            # One chunk: to take from many copies them anyway, and for each column again.
+            return column.combine_chunks().take(places)
+        n_rows = max(1, len(places) * max_bytes // column.nbytes // 4)
+        taken = [column.take(places.slice(start, n_rows)) for start in range(0, len(places), n_rows)]
+        return pa.chunked_array([chunk for part in taken for chunk in part.chunks], column.type)
 
     with ThreadPoolExecutor(2) as pool:  # Arrow works without the interpreter's lock
         return dict(zip(names, pool.map(take, names.values()), strict=True))
