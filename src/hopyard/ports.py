@@ -280,7 +280,8 @@ class OnlineStore(Protocol):
 class EngineCapabilities:
     """Facts about an engine: its SQL dialect (sqlglot's name) and what that dialect can say.
 
-    `has_file_lists`: it reads lists of files and knows each row's place in them; otherwise it reads Delta tables itself.
+    `has_file_lists`: it reads lists of files and knows each row's place in them; otherwise it reads Delta tables by
+    itself.
     """
 
     dialect: str

@@ -109,7 +109,18 @@ def test_version() -> None:
 
 def test_help_lists_all_commands() -> None:
     text = run("--help").stdout
-    for command in ("demo", "ls", "show", "head", "commits", "changes", "vector", "sql", "verify", "maintain"):
+    for command in (
+        "demo",
+        "ls",
+        "show",
+        "head",
+        "commits",
+        "changes",
+        "vector",
+        "sql",
+        "verify",
+        "maintain",
+    ):
         assert f" {command} " in text
         assert run(command, "--help").exit_code == 0
         assert ("--json" in run(command, "--help").stdout) == (command != "demo")
