@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from sqlglot import exp
 
 from hopyard.model.arrow import from_arrow
 from hopyard.ports import Change
 
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 _SOURCE, _TARGET = "source", "target"
 _SLACK_US = 1_000
 """Statistics of timestamps are cut to milliseconds: bounds on a timestamp leave room for that."""
@@ -22,10 +21,12 @@ _SMALLEST, _GREATEST = -(2**63), 2**63 - 1
 
 def apply(table: DeltaTable, change: Change, properties: CommitProperties) -> None:
     """Write a change as one version of the table."""
-    rows = change.rows if change.kind == "delete" else _complete(table, change.rows)
+    schema = pa.schema(table.schema().to_arrow())
+    rows = change.rows if change.kind == "delete" else _complete(schema, change.rows)
+    writer_properties = _writer(schema)
     if change.kind in ("append", "overwrite"):
         write_deltalake(
-            table, rows, mode=change.kind, writer_properties=_WRITER, commit_properties=properties
+            table, rows, mode=change.kind, writer_properties=writer_properties, commit_properties=properties
         )  # fmt: skip
         return
     merge = table.merge(
@@ -33,7 +34,7 @@ def apply(table: DeltaTable, change: Change, properties: CommitProperties) -> No
         predicate=merge_condition(rows, change.on).sql(dialect="postgres"),
         source_alias=_SOURCE,
         target_alias=_TARGET,
-        writer_properties=_WRITER,
+        writer_properties=writer_properties,
         commit_properties=properties,
     )
     if change.kind == "delete":
@@ -64,9 +65,25 @@ def unsized(type_: str) -> str:
     return re.sub(r"\[\d+\]", "", type_)
 
 
-def _complete(table: DeltaTable, rows: pa.Table) -> pa.Table:
+def has_dictionary(type_: pa.DataType) -> bool:
+    """Return whether a column of this type is written with a dictionary of its values.
+
+    Floats and instants seldom repeat: to look for it takes a third of the time of a write, and is then given up.
+    """
+    return not (pa.types.is_floating(type_) or pa.types.is_timestamp(type_))
+
+
+def _writer(schema: pa.Schema) -> WriterProperties:
+    plain = ColumnProperties(dictionary_enabled=False)
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        column_properties={field.name: plain for field in schema if not has_dictionary(field.type)},
+    )
+
+
+def _complete(schema: pa.Schema, rows: pa.Table) -> pa.Table:
     """Return the rows with every column of the table: one that died before its feature was registered is null."""
-    schema = pa.schema(table.schema().to_arrow())
     for name, type_ in zip(schema.names, schema.types, strict=True):
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(rows.num_rows, type_))

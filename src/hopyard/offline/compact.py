@@ -20,6 +20,7 @@ from hopyard.durable import sync
 from hopyard.errors import CorruptStoreError
 from hopyard.model.commit import DataFile
 from hopyard.offline.actions import Add, MetaData
+from hopyard.offline.change import has_dictionary
 from hopyard.time import EPOCH, from_micros
 
 BATCH_BYTES = 32 * 2**20
@@ -89,7 +90,14 @@ def merge(table: Path, files: Sequence[Add], metadata: MetaData, order: Sequence
     name = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
     path = table / unquote(folder) / name
     try:
-        pq.write_table(rows, path, compression="zstd", compression_level=1, store_schema=False)
+        pq.write_table(
+            rows,
+            path,
+            compression="zstd",
+            compression_level=1,
+            store_schema=False,
+            use_dictionary=[field.name for field in schema if has_dictionary(field.type)],
+        )
         sync(path)
         sync(path.parent)
     except BaseException:
