@@ -2,6 +2,7 @@
 # make test    the tests; make test ARGS='tests/unit -k schema' selects
 # make check   format, lint, types, import layers, docs build
 # make crash   a thousand writers killed at random times; make crash KILLS=100
+# make fuzz    random queries compared with the oracle; make fuzz CASES=100000 WORKERS=2
 # make bench   every workload; make bench WORKLOAD=<name> RUNS=10
 # make docs    the documentation, in ./site
 # make clean   removes all that these targets made, the virtual environment too
@@ -15,6 +16,8 @@ PYTHON ?= python3
 ARGS ?=
 RUNS ?= 5
 KILLS ?= 1000
+CASES ?= 10000
+SEED ?=
 WORKERS ?= 2
 WORKLOAD ?= $(filter-out __init__ harness data machine report worker,$(basename $(notdir $(wildcard bench/*.py))))
 
@@ -27,7 +30,7 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check crash bench docs constraints clean
+.PHONY: help demo test check crash fuzz bench docs constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -54,6 +57,9 @@ check: $(DEV)
 
 crash: $(DEV)
 	HOPYARD_CRASH_KILLS=$(KILLS) $(BIN)/python -m pytest -n $(WORKERS) tests/crash $(ARGS)
+
+fuzz: $(DEV)
+	$(BIN)/python tests/fuzz/run.py --cases $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(DEV)
 	@for workload in $(WORKLOAD); do $(BIN)/python -m bench.$$workload --runs $(RUNS) $(ARGS); done

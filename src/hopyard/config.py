@@ -128,7 +128,9 @@ def _maintenance() -> Maintenance:
         return "off"
     if text == "background":
         return "background"
-    raise ConfigError(f"The environment variable HOPYARD_MAINTENANCE is {text!r}: it must be 'background' or 'off'.")
+    raise ConfigError(
+        f"The environment variable HOPYARD_MAINTENANCE is {text!r}: it must be 'background' or 'off'."
+    )
 
 
 def _user() -> str:

@@ -41,7 +41,7 @@ class NotFoundError(HopyardError):
     """Something named does not exist; the message proposes the closest name that does."""
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(str(name), known, n=1)
         if close:
             hint = f"Did you mean {close[0]!r}?"
         elif known:

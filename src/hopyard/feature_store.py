@@ -139,9 +139,9 @@ class FeatureStore:
         *,
         description: str = "",
         labels: Sequence[str] | str = (),
-        training_helper_columns: Sequence[str] = (),
-        inference_helper_columns: Sequence[str] = (),
-        transformation_functions: Sequence[TransformationSpec] = (),
+        training_helper_columns: Sequence[str] | str = (),
+        inference_helper_columns: Sequence[str] | str = (),
+        transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
     ) -> FeatureView:
         """Store a new feature view and return it.
 
@@ -179,9 +179,9 @@ class FeatureStore:
         *,
         description: str = "",
         labels: Sequence[str] | str = (),
-        training_helper_columns: Sequence[str] = (),
-        inference_helper_columns: Sequence[str] = (),
-        transformation_functions: Sequence[TransformationSpec] = (),
+        training_helper_columns: Sequence[str] | str = (),
+        inference_helper_columns: Sequence[str] | str = (),
+        transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
     ) -> FeatureView:
         """Return the stored feature view, or create it.
 

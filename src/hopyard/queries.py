@@ -248,6 +248,12 @@ def plan_of(query: object) -> Plan:
     """Return the plan of a query. Raises QueryError for anything else."""
     if isinstance(query, Query):
         return query.plan
-    raise QueryError(
-        f"This takes a query, and was given {query!r}. Of a feature group, give group.select_all()."
-    )
+    given = type(query).__name__
+    advice = {
+        "FeatureGroup": "Of a feature group, give group.select_all().",
+        "FeatureView": "Of a feature view, give view.query.",
+        "DataFrame": "A dataframe can be the left-most side of a query, with fs.spine(df). To join its columns to "
+        "another one, insert it into a feature group.",
+    }.get(given, "Make one from a feature group, with select_all() or select([...]).")
+    shown = f"a {given}" if given == "DataFrame" else repr(query)
+    raise QueryError(f"This takes a query, and was given {shown}. {advice}")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hopyard
-from hopyard.errors import ConfigError, HopyardError, QueryError, TrainingDatasetError
+from hopyard.errors import ConfigError, HopyardError, NotFoundError, QueryError, TrainingDatasetError
 from hopyard.feature_store import FeatureStore
 from hopyard.project import Project
 
@@ -77,7 +78,8 @@ def test_a_seed_is_a_whole_number(fs: FeatureStore, seed: Any) -> None:
     view = fs.create_feature_view("v", group.select_all())
     with pytest.raises(TrainingDatasetError, match="seed=.* must be a whole number"):
         view.create_train_test_split(0.5, seed=seed)
-    assert view.create_train_test_split(0.5, seed=np.int64(4)).version == 1
+    four: Any = np.int64(4)
+    assert view.create_train_test_split(0.5, seed=four).version == 1
 
 
 @pytest.mark.parametrize(
@@ -126,3 +128,73 @@ def test_a_group_is_no_query(fs: FeatureStore) -> None:
         fs.create_feature_view("v", group)
     with pytest.raises(AttributeError, match="no attribute 'head'.*read\\(\\)"):
         group.head()
+
+
+@pytest.mark.parametrize("limit", ["3", 2.5, True, -1])
+def test_a_limit_is_a_whole_number(fs: FeatureStore, limit: Any) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    for call in (group.show, group.commit_details, lambda n: group.read(limit=n)):
+        with pytest.raises(QueryError, match="limit=.* must be a whole number"):
+            call(limit)
+    one: Any = np.int64(1)
+    assert len(group.read(limit=one)) == 1
+    assert len(group.commit_details(1)) == 1
+
+
+def test_a_feature_is_no_condition_of_and_or_not(fs: FeatureStore) -> None:
+    """Otherwise `fg.a and fg.b > 1` would silently be `fg.b > 1`."""
+    group: Any = fs.create_feature_group("g", primary_key="k")
+    group.insert([{"k": 1, "is_new": True}])
+    with pytest.raises(QueryError, match="no yes or no"):
+        group.filter(group.is_new and group.k > 0)
+    with pytest.raises(QueryError, match="no yes or no"):
+        group.filter(not group.is_new)
+
+
+def test_helper_columns_and_labels_are_one_name_or_several(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="key_of_rows")
+    group.insert([{"key_of_rows": 1, "v": 1.5, "w": 2.5}])
+    query = group.select_all()
+    view = fs.create_feature_view("v", query, labels="v", training_helper_columns="key_of_rows")
+    assert view.spec.training_helper_columns == ("key_of_rows",)
+    wrong: Any
+    for wrong in (5, [5], None):
+        with pytest.raises(QueryError, match="training_helper_columns=.* must be a name"):
+            fs.create_feature_view("other", query, training_helper_columns=wrong)
+        with pytest.raises(QueryError, match="labels=.* must be a name"):
+            fs.create_feature_view("other", query, labels=wrong)
+    for wrong in (5, None, [], [5]):
+        with pytest.raises(QueryError, match="label=.* names no column"):
+            query.check_leakage(wrong)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"select 1"])
+def test_sql_is_text(fs: FeatureStore, text: Any) -> None:
+    with pytest.raises(QueryError, match="takes the text of a SELECT"):
+        fs.sql(text)
+
+
+def test_what_is_no_query_gets_the_advice_that_fits(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    query: Any = group.select_all()
+    view = fs.create_feature_view("v", query)
+    for given, advice in (
+        (group, "select_all"),
+        (view, "view.query"),
+        (pd.DataFrame(ROWS), "fs.spine"),
+        (5, "select"),
+    ):
+        with pytest.raises(QueryError, match=rf"takes a query.*{advice}"):
+            query.join(given)
+
+
+def test_a_name_that_is_no_text_is_not_found(fs: FeatureStore) -> None:
+    group: Any = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    wrong: Any = 1
+    with pytest.raises(NotFoundError, match="No feature group named 1"):
+        fs.get_feature_group(wrong)
+    with pytest.raises(NotFoundError, match="No feature of 'g_1' named 1"):
+        group.select([wrong])

@@ -54,6 +54,9 @@ class Commit(Frozen, frozen=True, kw_only=True):
         shown = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no rows changed"
         return f"commit {self.number}, {self.operation} at {show(self.committed_at_us)}: {shown}"
 
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
 
 class DataFile(Frozen, frozen=True, kw_only=True):
     """One Parquet file of a snapshot. `path` is absolute, or a URL.

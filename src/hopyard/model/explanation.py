@@ -174,7 +174,7 @@ def _details(node: ExplainedNode) -> Iterator[str]:
         yield (
             f"reads {node.n_files_read} of {node.n_files} files, {_size(node.size_bytes_read)} of "
             f"{_size(node.size_bytes)}, {node.n_rows_read:,} of {node.n_rows:,} rows"
-            + (", its features for the winners only" if node.is_late else "")
+            + (", its features for the rows that match only" if node.is_late else "")
         )
     elif node.commit is None:
         yield f"a dataframe of {node.n_rows:,} rows"

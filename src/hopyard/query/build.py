@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -74,7 +74,7 @@ def scan(source: Source) -> Plan:
 
 def select(plan: Plan, names: Sequence[str]) -> Plan:
     """Return the plan with only these features of its single group, in this order. Raises NotFoundError."""
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names = _feature_names(names)
     source = plan.root.source
     known = [field.name for field in source.fields]
     for name in names:
@@ -87,9 +87,19 @@ def select(plan: Plan, names: Sequence[str]) -> Plan:
     return msgspec.structs.replace(plan, outputs=outputs)
 
 
+def _feature_names(names: object) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Iterable):
+        found = tuple(names)
+        if all(isinstance(name, str) for name in found):
+            return found
+    raise QueryError(f"Features are selected by their names, such as ['age', 'city'], and not by {names!r}.")
+
+
 def select_except(plan: Plan, names: Sequence[str]) -> Plan:
     """Return the plan without these features of its single group. Raises NotFoundError."""
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names = _feature_names(names)
     select(plan, names)
     return msgspec.structs.replace(
         plan, outputs=tuple(out for out in plan.outputs if out.feature not in names)
@@ -194,7 +204,7 @@ def as_of(plan: Plan, when: Instant | int | None, exclude_until: Instant | int |
     for argument in (when, exclude_until):
         if isinstance(argument, int) and plan.joins:
             raise TimeTravelError(
-                f"{argument} is a commit number, and each group of a join counts its own commits. Give an instant."
+                f"as_of({argument}) is a commit number, and each group of a join counts its own commits. Give an instant."
             )
         if isinstance(argument, int) and not isinstance(plan.root.source, GroupSource):
             raise TimeTravelError(

@@ -112,8 +112,14 @@ class Feature:
 
     __and__ = __or__ = __rand__ = __ror__ = __invert__ = _refuse
 
+    def __bool__(self) -> bool:
+        raise QueryError(
+            f"The feature {self.name!r} is no yes or no: compare it with a value, such as fg[{self.name!r}] == True. "
+            f"Conditions are combined with &, | and ~ (each side in brackets), not with and, or, not."
+        )
+
     def __repr__(self) -> str:
-        place = self._column.group or f"node {self._column.node}"
+        place = self._column.group or "query"
         return f"Feature({place}.{self.name}: {self.type})"
 
     def _compare(self, op: CompareOp, value: object) -> Condition:

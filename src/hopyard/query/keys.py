@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hopyard.errors import JoinKeyError
-from hopyard.model.plan import JoinKey, Source
+from hopyard.model.plan import FrameSource, JoinKey, Source
 from hopyard.model.types import KEY_KINDS, FeatureType, parse_type
 
 _INTEGERS = frozenset({"int", "bigint"})
@@ -52,8 +52,8 @@ def _given(
 ) -> tuple[JoinKey, ...]:
     if on is not None and (left_on is not None or right_on is not None):
         raise JoinKeyError("Give either on=, or left_on= and right_on= together; both were given.")
-    lefts = _names(on if on is not None else left_on, "left_on")
-    rights = _names(on if on is not None else right_on, "right_on")
+    lefts = _names(left_on, "left_on") if on is None else _names(on, "on")
+    rights = _names(right_on, "right_on") if on is None else lefts
     if len(lefts) != len(rights) or not lefts:
         raise JoinKeyError(
             f"left_on and right_on must name equally many columns, at least one: "
@@ -80,7 +80,13 @@ def _given(
 def _names(value: Sequence[str] | None, argument: str) -> tuple[str, ...]:
     if value is None:
         raise JoinKeyError(f"{argument}= is missing: left_on= and right_on= go together.")
-    return (value,) if isinstance(value, str) else tuple(value)
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise JoinKeyError(
+            f"{argument}={value!r} names no columns: give a name or a list of names, or leave it out to have the keys "
+            f"inferred."
+        )
+    return names
 
 
 def _infer(left: Source, right: Source) -> tuple[JoinKey, ...]:
@@ -94,7 +100,7 @@ def _infer(left: Source, right: Source) -> tuple[JoinKey, ...]:
         raise JoinKeyError(
             f"No join keys can be inferred: the primary key of {right.label!r} is ({', '.join(right.primary_key)}), "
             f"and the keys of {left.label!r} ({show_keys(left)}) do not cover {', '.join(uncovered)}. "
-            f"Give left_on=[...] and right_on=[...], or declare foreign_key= on {left.label!r}."
+            f"Give left_on=[...] and right_on=[...], or {_declare(left)}."
         )
     for column in right.primary_key:
         if len(offers[column]) > 1:
@@ -103,6 +109,13 @@ def _infer(left: Source, right: Source) -> tuple[JoinKey, ...]:
                 f"{', '.join(sorted(offers[column]))}. Say which, with left_on=[...] and right_on=[{column!r}]."
             )
     return tuple(JoinKey(left=next(iter(offers[column])), right=column) for column in right.primary_key)
+
+
+def _declare(source: Source) -> str:
+    """Return how a user gives a source keys from which joins are inferred."""
+    if isinstance(source, FrameSource):
+        return "name its key columns in spine(df, primary_key=..., foreign_key=...)"
+    return f"declare foreign_key= on {source.label!r}"
 
 
 def show_keys(source: Source) -> str:

@@ -79,6 +79,10 @@ def read_select(text: str) -> exp.Query:
     Raises:
         QueryError: it cannot be parsed, is no SELECT, is more than one, or contains what is not permitted.
     """
+    if not isinstance(text, str):
+        raise QueryError(
+            f"sql() takes the text of a SELECT, such as 'select * from my_group', and was given {text!r}."
+        )
     try:
         tokens = list(sqlglot.tokenize(text, dialect=DIALECT))
         while tokens and tokens[-1].token_type == TokenType.SEMICOLON:

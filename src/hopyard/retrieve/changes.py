@@ -28,7 +28,7 @@ from hopyard.ports import Statement
 from hopyard.query.build import group_source
 from hopyard.query.resolve import commit_at
 from hopyard.query.scan import column, read_files
-from hopyard.retrieve.convert import check_dataframe_type, to_dataframe
+from hopyard.retrieve.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.session import Session
 from hopyard.time import Instant, to_micros
 
@@ -76,8 +76,7 @@ def list_commits(
     session: Session, spec: FeatureGroupSpec, *, limit: int | None, as_of: Instant | int | None
 ) -> list[Commit]:
     """Return the commits of a group, newest first; see `FeatureGroup.commit_details`."""
-    if limit is not None and limit < 0:
-        raise QueryError(f"limit={limit} is negative.")
+    check_limit(limit)
     commits = session.offline.commits(spec.location)
     if as_of is not None:
         last = _number(session, spec, as_of)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hopyard.errors import ConfigError
+from hopyard.errors import ConfigError, QueryError
 from hopyard.require import require
 
 _EXACT_IN_DOUBLE = 2**53
@@ -38,6 +38,13 @@ def to_dataframe(table: pa.Table, dataframe_type: str = "default") -> Any:
         MissingPackageError: pandas or polars is asked for and not installed.
     """
     return _CONVERTERS[check_dataframe_type(dataframe_type)](table)
+
+
+def check_limit(limit: object) -> None:
+    """Raise QueryError unless a number of rows or commits is None or a whole number from 0."""
+    if limit is None or (isinstance(limit, int | np.integer) and not isinstance(limit, bool) and limit >= 0):
+        return
+    raise QueryError(f"limit={limit!r} must be a whole number from 0, or None for all.")
 
 
 def check_dataframe_type(dataframe_type: str) -> str:

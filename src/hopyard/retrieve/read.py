@@ -19,7 +19,7 @@ from hopyard.query.lower import lower, lower_matches, multiples
 from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.assemble import stream
-from hopyard.retrieve.convert import check_dataframe_type, to_dataframe
+from hopyard.retrieve.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.session import Session
 from hopyard.time import US_PER_DAY, US_PER_UNIT
 
@@ -194,8 +194,7 @@ def query_frame(
     names = (order_by,) if isinstance(order_by, str) else order_by
     places = [find_output(plan, name) for name in names]
     orders = tuple((out.node, out.feature) for out in places)
-    if limit is not None and limit < 0:
-        raise QueryError(f"limit={limit} is negative.")
+    check_limit(limit)
     rows = read_plan(session, plan, frame=frame, order_by=orders, limit=limit)
     return to_dataframe(rows, dataframe_type)
 

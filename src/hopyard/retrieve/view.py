@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -145,9 +145,9 @@ def draft_view(
     *,
     description: str,
     labels: Sequence[str] | str,
-    training_helper_columns: Sequence[str],
-    inference_helper_columns: Sequence[str],
-    transformation_functions: Sequence[TransformationSpec],
+    training_helper_columns: Sequence[str] | str,
+    inference_helper_columns: Sequence[str] | str,
+    transformation_functions: Sequence[TransformationSpec] | TransformationSpec,
 ) -> FeatureViewSpec:
     """Return the spec of a view that is not stored yet; version 0 stands for the next one."""
     check_version(version)
@@ -158,11 +158,21 @@ def draft_view(
         id="",
         description=description,
         plan=plan,
-        labels=(labels,) if isinstance(labels, str) else tuple(labels),
-        training_helper_columns=tuple(training_helper_columns),
-        inference_helper_columns=tuple(inference_helper_columns),
+        labels=_names(labels, "labels"),
+        training_helper_columns=_names(training_helper_columns, "training_helper_columns"),
+        inference_helper_columns=_names(inference_helper_columns, "inference_helper_columns"),
         transformations=_transformations(transformation_functions),
     )
+
+
+def _names(names: object, argument: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Iterable):
+        found = tuple(names)
+        if all(isinstance(name, str) for name in found):
+            return found
+    raise QueryError(f"{argument}={names!r} must be a name of a column of the query, or a list of names.")
 
 
 def _transformations(functions: object) -> tuple[TransformationSpec, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -34,9 +34,11 @@ def check_query(
     session: Session, plan: Plan, label: Sequence[str] | str, *, frame: pa.Table | None = None
 ) -> LeakageReport:
     """Return what is suspicious about the columns of a query as features for a label; see `Query.check_leakage`."""
-    names = (label,) if isinstance(label, str) else tuple(label)
-    if not names:
-        raise QueryError("label= names no column. Give the column to predict, such as label='is_late'.")
+    names = (label,) if isinstance(label, str) else tuple(label) if isinstance(label, Iterable) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise QueryError(
+            f"label={label!r} names no column. Give the column to predict, such as label='is_late'."
+        )
     labels = tuple(find_output(plan, name) for name in dict.fromkeys(names))
     resolved, snapshots = resolve(session, plan)
     wanted = existing_features(with_outputs(resolved, (*plan.outputs, *hidden_outputs(plan))), snapshots)

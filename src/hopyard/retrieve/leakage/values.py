@@ -57,6 +57,7 @@ class ValueChecks:
     def of_label(self, label: Output) -> Iterator[LeakageFinding]:
         """Yield the features that equal a label or separate its classes."""
         copies = set()
+        self._note_few_pairs(label)
         for feature in self._rows.features:
             copy = self._copy(feature, label)
             if copy is not None:
@@ -68,6 +69,27 @@ class ValueChecks:
         for feature in self._rows.features:
             if feature.name not in copies:
                 yield from self._predicts_alone(feature, label, *classes)
+
+    def _note_few_pairs(self, label: Output) -> None:
+        """Say of which features too few rows have a value beside the label for any share of equal ones to tell."""
+        known_label = self._rows.is_known(label.name)
+        n_labels = int(known_label.sum())
+        if n_labels < MIN_PAIRS:
+            self.skipped.append(
+                f"whether a feature equals {label.name!r}, of its own or the next row: {n_labels} rows have it, and "
+                f"{MIN_PAIRS} are needed"
+            )
+            return
+        few = [
+            feature.name
+            for feature in self._rows.features
+            if int((self._rows.is_known(feature.name) & known_label).sum()) < MIN_PAIRS
+            and _are_comparable(self._rows, feature, label)
+        ]
+        if few:
+            self.skipped.append(
+                f"whether {', '.join(few)} equal(s) {label.name!r}: fewer than {MIN_PAIRS} rows have both"
+            )
 
     def _copy(self, feature: Output, label: Output) -> _Copy | None:
         """Return the shift at which a feature equals the label most often, if that is nearly always."""
@@ -277,6 +299,12 @@ def _ordered(column: pa.ChunkedArray, kind: str) -> Values:
     return np.asarray(array.fill_null(0))
 
 
+def _are_comparable(rows: CheckedRows, feature: Output, label: Output) -> bool:
+    """Return whether values of two columns can be equal, by their types."""
+    kinds = {rows.field(out).feature_type.kind for out in (feature, label)}
+    return kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _RANKED | _CATEGORIES)
+
+
 def _comparable(rows: CheckedRows, feature: Output, label: Output) -> tuple[Values, Values] | None:
     """Return two columns in numpy values that are equal where the columns are; None: values of theirs never are.
 
@@ -285,14 +313,14 @@ def _comparable(rows: CheckedRows, feature: Output, label: Output) -> tuple[Valu
     types = [rows.field(out).feature_type for out in (feature, label)]
     columns = [rows.table.column(out.name) for out in (feature, label)]
     kinds = {type_.kind for type_ in types}
+    if not _are_comparable(rows, feature, label):
+        return None
     if kinds <= _WHOLE:
         return _ordered(columns[0], types[0].kind), _ordered(columns[1], types[1].kind)
     if kinds <= _NUMBERS and kinds != {"decimal"}:
         precise = np.float32 if "float" in kinds else np.float64
         left, right = (np.asarray(c.cast(pa.float64()).fill_null(0.0)).astype(precise) for c in columns)
         return left, right
-    if len(kinds) > 1 or not kinds <= _RANKED | _CATEGORIES:
-        return None
     if kinds == {"decimal"} and types[0] != types[1]:
         columns = [column.cast(pa.decimal256(76, 38)) for column in columns]
     both = pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type)
