@@ -91,9 +91,7 @@ def _feature_names(names: object) -> tuple[str, ...]:
     if isinstance(names, str):
         return (names,)
     if isinstance(names, Iterable):
-        found = tuple(names)
-        if all(isinstance(name, str) for name in found):
-            return found
+        return tuple(names)
     raise QueryError(f"Features are selected by their names, such as ['age', 'city'], and not by {names!r}.")
 
 

@@ -83,7 +83,7 @@ def _names(value: Sequence[str] | None, argument: str) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else ()
     if not names or not all(isinstance(name, str) for name in names):
         raise JoinKeyError(
-            f"{argument}={value!r} names no columns: give a name or a list of names, or leave it out to have the keys "
+            f"{argument}={value!r} names no columns: give at least one name, or leave it out to have the keys "
             f"inferred."
         )
     return names
