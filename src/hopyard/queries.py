@@ -123,7 +123,8 @@ class Query:
         A later update or removal does not count for a row: it sees the values that it would have been served then.
 
         Args:
-            delay: also what was committed so long after the event time: how late the data usually comes.
+            delay: also what was committed so long after the event time: how late the data usually comes. A negative one
+                asks for what was committed so long before.
         Raises:
             QueryError: the left-most group has no event time (on reading).
             TimeTravelError: the history that this needs was vacuumed (on reading).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ import pandas as pd
 import pytest
 
 import hopyard
-from hopyard.errors import ConfigError, HopyardError, NotFoundError, QueryError, TrainingDatasetError
+from hopyard.errors import (
+    ConfigError,
+    HopyardError,
+    JoinKeyError,
+    NotFoundError,
+    QueryError,
+    TimeTravelError,
+    TrainingDatasetError,
+)
 from hopyard.feature_store import FeatureStore
 from hopyard.project import Project
 
@@ -191,10 +200,52 @@ def test_what_is_no_query_gets_the_advice_that_fits(fs: FeatureStore) -> None:
 
 
 def test_a_name_that_is_no_text_is_not_found(fs: FeatureStore) -> None:
-    group: Any = fs.create_feature_group("g", primary_key="k")
-    group.insert(ROWS)
     wrong: Any = 1
     with pytest.raises(NotFoundError, match="No feature group named 1"):
         fs.get_feature_group(wrong)
-    with pytest.raises(NotFoundError, match="No feature of 'g_1' named 1"):
-        group.select([wrong])
+    with pytest.raises(NotFoundError, match="No feature view named 1"):
+        fs.get_feature_view(wrong)
+
+
+def test_features_are_selected_by_name(fs: FeatureStore) -> None:
+    group: Any = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    for call in (group.select, group.select_except):
+        for wrong in ([group.v], group.v, 5, None):
+            with pytest.raises(QueryError, match="selected by their names"):
+                call(wrong)
+
+
+@pytest.mark.parametrize("options", [{"on": 5}, {"on": [5]}, {"on": []}, {"left_on": 5, "right_on": "k"}])
+def test_join_keys_are_names(fs: FeatureStore, options: dict[str, Any]) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(JoinKeyError, match=f"{next(iter(options))}=.* names no columns"):
+        group.select_all().join(group.select_all(), prefix="b_", **options)
+
+
+def test_a_dataframe_without_keys_is_told_how_to_name_them(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(JoinKeyError, match=r"primary: none.*spine\(df, primary_key="):
+        fs.spine([{"k": 1}]).join(group.select_all())
+
+
+def test_true_is_no_commit_number(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    for call in (group.as_of, lambda value: group.read(as_of=value), lambda value: group.as_of(None, value)):
+        with pytest.raises(TimeTravelError, match="True.* is no commit number and no instant"):
+            call(True)
+
+
+def test_a_range_of_event_times_does_not_end_before_it_starts(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k", event_time="at")
+    group.insert([{"k": 1, "at": datetime(2025, 5, 1), "v": 1.0}])
+    view = fs.create_feature_view("v", group.select_all(), labels="v")
+    for call in (view.training_data, view.get_batch_data):
+        with pytest.raises(
+            QueryError, match="start_time=2025-05-02T00:00:00Z is later than end_time=2025-05-01"
+        ):
+            call(start_time="2025-05-02", end_time="2025-05-01")
+    assert len(view.get_batch_data(start_time="2025-05-01", end_time="2025-05-01")) == 0

@@ -289,7 +289,7 @@ def test_order_by_sorts_the_result_and_keeps_the_order_of_the_dataframe_among_eq
     assert [row["n"] for row in rows(query, limit=2)] == [1, 2]
     with pytest.raises(NotFoundError):
         query.read(order_by=["nothing"])
-    with pytest.raises(QueryError, match="negative"):
+    with pytest.raises(QueryError, match="limit=-1 must be a whole number"):
         query.read(limit=-1)
 
 

@@ -29,6 +29,7 @@ from hopyard.model.plan import (
 )
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.model.types import parse_type
+from hopyard.query.feature import Feature
 from hopyard.query.keys import choose_keys
 from hopyard.query.values import check_value
 from hopyard.time import Instant, to_micros
@@ -91,7 +92,9 @@ def _feature_names(names: object) -> tuple[str, ...]:
     if isinstance(names, str):
         return (names,)
     if isinstance(names, Iterable):
-        return tuple(names)
+        found = tuple(names)
+        if not any(isinstance(name, Feature) for name in found):
+            return found
     raise QueryError(f"Features are selected by their names, such as ['age', 'city'], and not by {names!r}.")
 
 
@@ -199,14 +202,16 @@ def as_of(plan: Plan, when: Instant | int | None, exclude_until: Instant | int |
     Raises:
         TimeTravelError: a commit number on a query of several groups, no instant, or nothing left between the two.
     """
-    for argument in (when, exclude_until):
+    for argument, shown in ((when, f"as_of({when!r})"), (exclude_until, f"exclude_until={exclude_until!r}")):
+        if isinstance(argument, bool):
+            raise TimeTravelError(f"{shown} is no commit number and no instant.")
         if isinstance(argument, int) and plan.joins:
             raise TimeTravelError(
-                f"as_of({argument}) is a commit number, and each group of a join counts its own commits. Give an instant."
+                f"{shown} is a commit number, and each group of a join counts its own commits. Give an instant."
             )
         if isinstance(argument, int) and not isinstance(plan.root.source, GroupSource):
             raise TimeTravelError(
-                f"{argument} is a commit number, and a dataframe has no commits. Give an instant."
+                f"{shown} is a commit number, and a dataframe has no commits. Give an instant."
             )
     commit, micros = _commit_or_instant(when)
     exclude_commit, exclude_micros = _commit_or_instant(exclude_until)

@@ -21,7 +21,7 @@ from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.assemble import stream
 from hopyard.retrieve.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.session import Session
-from hopyard.time import US_PER_DAY, US_PER_UNIT
+from hopyard.time import US_PER_DAY, US_PER_UNIT, show
 
 
 def read_plan(
@@ -107,13 +107,17 @@ def time_range(plan: Plan, start_us: int | None, end_us: int | None) -> Plan:
     """Return the plan with only the root's rows with `start <= event time < end` (UTC microseconds).
 
     Raises:
-        QueryError: the root has no event time.
+        QueryError: the root has no event time, or the range ends before it starts.
     """
     source = plan.root.source
     if start_us is None and end_us is None:
         return plan
     if source.event_time is None:
         raise QueryError(f"start_time and end_time select by event time, and {source.label!r} has none.")
+    if start_us is not None and end_us is not None and end_us < start_us:
+        raise QueryError(
+            f"start_time={show(start_us)} is later than end_time={show(end_us)}: no row is in that range. Swap them."
+        )
     type_ = plan.field(0, source.event_time).type
     node = plan.root
     bounds: list[tuple[CompareOp, int | None]] = [(">=", start_us), ("<", end_us)]
