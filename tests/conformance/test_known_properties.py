@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from conformance.test_query_properties import (
     DAY,
     KEY_TYPES,
+    N_QUERIES,
     START_US,
     History,
     Row,
@@ -131,14 +132,15 @@ def test_what_was_known_is_what_the_oracle_says(
 ) -> None:
     made = data.draw(histories(random_store, numbers, clock))
     times = sorted({time for history, _ in made for _, time, _ in history.states})
-    at_us = data.draw(st.sampled_from([times[-1], times[-1], *times]))
-    at_us = max(at_us, *(history.states[0][1] for history, _ in made))
-    query, may_raise = data.draw(joined([(history.group, history.table) for history, _ in made]))
-    query = query.as_of(from_micros(at_us)).as_known(delay=data.draw(st.sampled_from(DELAYS)))
-    rows_of = {history.group.spec.id: versions.as_of(at_us) for history, versions in made}
-    root = made[0][0].group.spec.id
-    current = [row for row in rows_of[root] if row.get(REPLACED) is None]
-    check(query, rows_of, may_raise=may_raise, root_rows=current)
+    for _ in range(N_QUERIES):
+        at_us = data.draw(st.sampled_from([times[-1], times[-1], *times]))
+        at_us = max(at_us, *(history.states[0][1] for history, _ in made))
+        query, may_raise = data.draw(joined([(history.group, history.table) for history, _ in made]))
+        query = query.as_of(from_micros(at_us)).as_known(delay=data.draw(st.sampled_from(DELAYS)))
+        rows_of = {history.group.spec.id: versions.as_of(at_us) for history, versions in made}
+        root = made[0][0].group.spec.id
+        current = [row for row in rows_of[root] if row.get(REPLACED) is None]
+        check(query, rows_of, may_raise=may_raise, root_rows=current)
 
 
 @EXAMPLES
@@ -148,12 +150,13 @@ def test_what_changed_later_is_what_the_oracle_says(
 ) -> None:
     made = data.draw(histories(random_store, numbers, clock))
     times = sorted({time for history, _ in made for _, time, _ in history.states})
-    at_us = max(data.draw(st.sampled_from(times)), *(history.states[0][1] for history, _ in made))
-    until_us = data.draw(st.sampled_from([time for time in [times[0] - 1, *times] if time <= at_us]))
-    query, may_raise = data.draw(joined([(history.group, history.table) for history, _ in made]))
-    query = query.as_of(from_micros(at_us), exclude_until=from_micros(until_us))
-    rows_of = {
-        history.group.spec.id: [row for row in versions.as_of(at_us) if row.get(REPLACED) is None]
-        for history, versions in made
-    }
-    check(query, rows_of, may_raise=may_raise)
+    for _ in range(N_QUERIES):
+        at_us = max(data.draw(st.sampled_from(times)), *(history.states[0][1] for history, _ in made))
+        until_us = data.draw(st.sampled_from([time for time in [times[0] - 1, *times] if time <= at_us]))
+        query, may_raise = data.draw(joined([(history.group, history.table) for history, _ in made]))
+        query = query.as_of(from_micros(at_us), exclude_until=from_micros(until_us))
+        rows_of = {
+            history.group.spec.id: [row for row in versions.as_of(at_us) if row.get(REPLACED) is None]
+            for history, versions in made
+        }
+        check(query, rows_of, may_raise=may_raise)
