@@ -64,7 +64,7 @@ class ExplainedNode(Frozen, frozen=True, kw_only=True):
         rule: point_in_time, newest or equal; None: the root. `rule_text` says it in words.
         n_files, size_bytes, n_rows: the group as it is read; `*_read`: after the files that cannot matter are left out.
         n_rows_kept: after the group's own filters; only with analyze.
-        is_late: its features are fetched for the winners alone.
+        is_late: its features are read afterwards, and only those of the rows that match.
         counts: only with analyze, and not for the root.
     """
 
