@@ -249,3 +249,14 @@ def test_a_range_of_event_times_does_not_end_before_it_starts(fs: FeatureStore) 
         ):
             call(start_time="2025-05-02", end_time="2025-05-01")
     assert len(view.get_batch_data(start_time="2025-05-01", end_time="2025-05-01")) == 0
+
+
+def test_a_query_without_columns_is_refused_when_it_is_read(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    nothing = group.select([])
+    for call in (nothing.read, nothing.show, nothing.read_batches):
+        with pytest.raises(QueryError, match="no column to return"):
+            call()
+    joined = nothing.join(group.select(["v"]))
+    assert joined.read(order_by="v", dataframe_type="python") == [{"v": 1.5}, {"v": 2.5}]

@@ -79,6 +79,8 @@ def stream_resolved(
     """Return the rows of a plan whose commits are resolved, as a stream of batches; see `read_plan`."""
     if missing == "drop":
         plan = existing_features(plan, snapshots)
+    if not plan.outputs:
+        raise QueryError("The query has no column to return. Select at least one feature.")
     check_ages(plan)
     for note in as_of_now(plan):
         warnings.warn(note, HopyardWarning, stacklevel=2)
