@@ -314,7 +314,7 @@ def test_commit_details_end_at_an_instant_or_a_number(group: FeatureGroup, clock
         numbers(as_of="2025-12-31")
     with pytest.raises(TimeTravelError, match="no commit 9"):
         numbers(as_of=9)
-    with pytest.raises(QueryError, match="limit=-1 is negative"):
+    with pytest.raises(QueryError, match="limit=-1 must be a whole number"):
         numbers(limit=-1)
 
 
