@@ -201,6 +201,21 @@ def test_joins_without_event_times_say_so(fs: FeatureStore) -> None:
     assert (explained.n_rows, explained.nodes[1].open_key) == (2, ("part",))
 
 
+def test_a_filter_that_leaves_one_row_of_many_counts_each_left_row_once(fs: FeatureStore) -> None:
+    left = rides(
+        fs, [(1, "oslo", "2025-01-03", 1.0), (2, "rome", "2025-01-03", 1.0), (3, "paris", "2025-01-03", 1.0)]
+    )
+    features = {"city": "string", "source": "string", "is_main": "boolean"}
+    rows = [("oslo", "a", True), ("oslo", "b", False), ("rome", "a", False), ("rome", "b", False)]
+    stations = make_group(fs, "stations", features, rows, primary_key=["city", "source"])
+    main = stations.select(["source", "is_main"]).filter(stations["is_main"] == True)  # noqa: E712
+    expected = StepCounts(n_rows_in=3, n_matched=1, n_filtered=1, n_no_key=1)
+    assert counts(left.select(["ride"]).join(main, on="city")) == expected
+    assert counts(left.select(["ride"]).join(main, on="city", allow_many=True)) == expected
+    every = counts(left.select(["ride"]).join(stations.select(["source"]), on="city", allow_many=True))
+    assert every == StepCounts(n_rows_in=5, n_matched=4, n_no_key=1)
+
+
 def test_an_explanation_survives_json(fs: FeatureStore) -> None:
     right = weather(fs, [("oslo", "2025-01-02", 1.0, 0.0)], ttl=timedelta(days=2))
     query = rides(fs, [(1, "oslo", "2025-01-03", 1.0)]).select_all().join(right.filter(right["temp"] > 0))

@@ -99,7 +99,9 @@ def _step_counts(
 ) -> StepCounts:
     """Return what became of the left rows where a node is joined.
 
-    Each relaxation of the rule matches at least what the one before matched, so the differences count the causes.
+    Each relaxation of the rule leaves at most those rows without a match that the one before left, so the differences
+    count the causes. Rows without a match are counted, for those with one may come several times: a plain join on a
+    part of the key, without the filter that leaves one row of it, multiplies them.
     """
     path, own, at = _path(plan, node, snapshots)
 
@@ -107,28 +109,33 @@ def _step_counts(
         needed = prune(asked, own, frame)  # what the query itself leaves out may count here
         return _only_row(session, lower_counts(asked, needed, session.engine.capabilities, at, frame=frame))
 
+    def unmatched(counts: dict[str, int]) -> int:
+        return counts["n_rows"] - counts["n_matched"]
+
     found = count(path)
-    any_age = _of_any_age(path, at)
-    n_any_age = count(any_age)["n_matched"]
-    n_any_commit = n_any_age
+    of_any_age = _of_any_age(path, at)
+    any_age = unmatched(count(of_any_age))
+    any_commit = any_age
     if path.known_delay_us is not None:
-        any_age = msgspec.structs.replace(any_age, known_delay_us=None)
-        n_any_commit = max(n_any_age, count(any_age)["n_matched"])
-    unfiltered = _unfiltered(any_age, at)
-    n_unfiltered = max(n_any_commit, count(unfiltered)["n_matched"])
-    n_any_time = n_unfiltered
+        of_any_age = msgspec.structs.replace(of_any_age, known_delay_us=None)
+        any_commit = min(any_age, unmatched(count(of_any_age)))
+    without_filter = _unfiltered(of_any_age, at)
+    unfiltered = min(any_commit, unmatched(count(without_filter)))
+    any_time = unfiltered
     if path.join_of(at).rule == "point_in_time":
-        n_any_time = max(n_unfiltered, count(_of_any_time(unfiltered, at))["n_matched"])
+        any_time = min(unfiltered, unmatched(count(_of_any_time(without_filter, at))))
+    n_parent_unmatched = found["n_rows"] - found["n_with_parent"]
+    n_null_key = found["n_with_parent"] - found["n_with_key"]
     return StepCounts(
         n_rows_in=found["n_rows"],
         n_matched=found["n_matched"],
-        n_parent_unmatched=found["n_rows"] - found["n_with_parent"],
-        n_null_key=found["n_with_parent"] - found["n_with_key"],
-        n_no_key=found["n_with_key"] - n_any_time,
-        n_only_later=n_any_time - n_unfiltered,
-        n_filtered=n_unfiltered - n_any_commit,
-        n_not_known=n_any_commit - n_any_age,
-        n_too_old=n_any_age - found["n_matched"],
+        n_parent_unmatched=n_parent_unmatched,
+        n_null_key=n_null_key,
+        n_no_key=any_time - n_parent_unmatched - n_null_key,
+        n_only_later=unfiltered - any_time,
+        n_filtered=any_commit - unfiltered,
+        n_not_known=any_age - any_commit,
+        n_too_old=unmatched(found) - any_age,
     )
 
 
