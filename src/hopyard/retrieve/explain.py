@@ -100,8 +100,8 @@ def _step_counts(
     """Return what became of the left rows where a node is joined.
 
     Each relaxation of the rule leaves at most those rows without a match that the one before left, so the differences
-    count the causes. Rows without a match are counted, for those with one may come several times: a plain join on a
-    part of the key, without the filter that leaves one row of it, multiplies them.
+    count the causes. Rows without a match are counted, as those with one may come several times: without the filter
+    that leaves one row per left row, a plain join on a part of the key multiplies them.
     """
     path, own, at = _path(plan, node, snapshots)
 
