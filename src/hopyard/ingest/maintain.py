@@ -138,12 +138,9 @@ def _compact(
             yield
             session.failpoint("files_switched")
 
-    order = ([spec.event_time] if spec.event_time else []) + [
-        name for name in spec.primary_key if name != spec.event_time
-    ]
     return session.upkeep.compact(
         spec.location,
-        order if spec.primary_key else [],
+        spec.row_order,
         at_least=at_least,
         now_us=session.clock(),
         hold=hold,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from hopyard.compute.ordinals import is_sorted
-from hopyard.compute.row_hash import row_hashes
+from hopyard.compute.row_hash import equal_rows
 from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError, TimeTravelError
 from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
@@ -276,7 +276,7 @@ def _upsert(
     known = rows.take(matched)
     existing = _matches(session, spec, base, known, on, payload=True)
     numbers = matched.to_numpy()[existing.column(_ROW).to_numpy()]
-    is_same = _equal_rows(spec, known.take(existing.column(_ROW)), existing.drop_columns([_ROW]))
+    is_same = equal_rows(known.take(existing.column(_ROW)), existing.drop_columns([_ROW]), spec.schema)
     keep = np.ones(rows.num_rows, dtype=bool)
     keep[numbers[is_same]] = False
     n_unchanged = int(is_same.sum())
@@ -318,17 +318,6 @@ def _matches(
     return session.engine.run(Statement(tree=tree, schema=schema, frames={"incoming": incoming})).read_all()
 
 
-def _equal_rows(spec: FeatureGroupSpec, left: pa.Table, right: pa.Table) -> np.ndarray:
-    """Return which rows are equal in every value, by two independent 64-bit hashes of their canonical encoding."""
-    pairs = (
-        row_hashes(left, spec.schema, seed=seed) == row_hashes(right, spec.schema, seed=seed)
-        for seed in (0, 1)
-    )
-    first, second = pairs
-    equal: np.ndarray = first & second
-    return equal
-
-
 def _write_defaults(
     session: Session, spec: FeatureGroupSpec, added: Sequence[FeatureSpec], draft: Commit
 ) -> Commit:
@@ -347,10 +336,10 @@ def _write_defaults(
 
 def _sorted(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Table:
     """Return the rows by event time and key, so that file statistics prune; keyless rows stay as they come."""
-    names = ([spec.event_time] if spec.event_time else []) + list(spec.primary_key)
-    if not spec.primary_key or rows.num_rows < 2 or is_sorted([rows.column(name) for name in names]):
+    order = spec.row_order
+    if not order or rows.num_rows < 2 or is_sorted([rows.column(name) for name in order]):
         return rows
-    return rows.sort_by([(name, "ascending") for name in names])
+    return rows.sort_by([(name, "ascending") for name in order])
 
 
 def _by_id(session: Session, spec: FeatureGroupSpec, commit_id: str | None) -> Commit | None:

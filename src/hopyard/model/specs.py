@@ -72,6 +72,13 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
         """The columns that identify a row offline: primary key, and event time when there is one."""
         return row_identity(self.primary_key, self.event_time)
 
+    @property
+    def row_order(self) -> tuple[str, ...]:
+        """The columns by which rows are sorted in a file: event time, then key; none without a key."""
+        if not self.primary_key or self.event_time is None:
+            return self.primary_key
+        return (self.event_time, *(name for name in self.primary_key if name != self.event_time))
+
     def feature(self, name: str) -> FeatureSpec:
         """Return one feature. Raises NotFoundError."""
         for feature in self.features:

@@ -14,7 +14,7 @@ from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import EventTimeUnit
 from hopyard.ports import Statement
 from hopyard.query.history import FROM_US, IS_PUT, TO_US, changed_rows, versions
-from hopyard.query.scan import column, event_micros, sql_literal, tree_type
+from hopyard.query.scan import column, count_where, event_micros, sql_literal, tree_type
 
 WANTED = "wanted"
 PLACE = "__place"
@@ -93,7 +93,7 @@ class LaterChanges:
         """Return the statement that gives one row: `__n_rows` that changed, and the number of changes per feature."""
         count = exp.alias_(exp.Count(this=exp.Star()), N_ROWS, quoted=True)
         per_feature = [
-            exp.alias_(exp.CountIf(this=self._is_changed(field)), field.name, quoted=True)
+            exp.alias_(count_where(self._is_changed(field)), field.name, quoted=True)
             for field in self._features
         ]
         tree = exp.select(count, *per_feature, copy=False).from_(self._rows(), copy=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
@@ -32,6 +33,8 @@ from hopyard.query.scan import (
     File,
     column,
     condition,
+    count_where,
+    is_not_null,
     read_paths,
 )
 from hopyard.query.steps import keys_equal, steps, visible
@@ -192,21 +195,19 @@ def lower_counts(
 
     Its columns: all left rows, those whose parent has a match, those whose key is not null either, those with a match.
     """
-    scope = _scope(
-        plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), (), frame
-    )
+    scope = _deciding_scope(plan, snapshots, engine, frame)
     join = plan.join_of(node)
     has_parent = column(f"n{join.parent}.{MATCH}")
     has_key = exp.and_(
         has_parent.copy(),
-        *(_is_not_null(column(f"n{join.parent}.{key.left}")) for key in join.keys),
+        *(is_not_null(column(f"n{join.parent}.{key.left}")) for key in join.keys),
         copy=False,
     )
     counts = {
         "n_rows": exp.Count(this=exp.Star()),
-        "n_with_parent": _count_where(has_parent),
-        "n_with_key": _count_where(has_key),
-        "n_matched": _count_where(column(f"n{node}.{MATCH}")),
+        "n_with_parent": count_where(has_parent),
+        "n_with_key": count_where(has_key),
+        "n_matched": count_where(column(f"n{node}.{MATCH}")),
     }
     tree = exp.select(*(exp.alias_(count, name, quoted=True) for name, count in counts.items()))
     schema = tuple(Field(name=name, type="bigint") for name in counts)
@@ -221,10 +222,9 @@ def lower_matches(
     frame: pa.Table | None = None,
 ) -> Statement:
     """Return the statement that counts the rows with a match of each joined node, in the order of the nodes."""
-    late = range(len(plan.nodes)) if engine.has_file_lists else ()
-    scope = _scope(plan, snapshots, engine, late, (), frame)
+    scope = _deciding_scope(plan, snapshots, engine, frame)
     names = {f"n{node}": column(f"n{node}.{MATCH}") for node in range(1, len(plan.nodes))}
-    tree = exp.select(*(exp.alias_(_count_where(match), name, quoted=True) for name, match in names.items()))
+    tree = exp.select(*(exp.alias_(count_where(match), name, quoted=True) for name, match in names.items()))
     schema = tuple(Field(name=name, type="bigint") for name in names)
     return _finished(scope, tree.from_(exp.to_table(f"j{len(plan.joins)}")), len(plan.joins), schema, frame)
 
@@ -251,16 +251,20 @@ def lower_nulls(
 
 
 def identity_order(plan: Plan) -> tuple[tuple[int, str], ...]:
-    """Return the root's row identity as a sort order; empty for a keyless root (see `retrieve.training`).
-
-    Where a join may multiply rows, the open part of the right key follows.
-    """
+    """Return the root's row identity as a sort order; empty for a keyless root (see `retrieve.training`)."""
     source = plan.root.source
-    order = [(0, feature) for feature in row_identity(source.primary_key, source.event_time)]
-    for index, join in enumerate(plan.joins, start=1):
-        if join.allow_many and order:
-            order += [(index, feature) for feature in plan.remaining_key(index)]
-    return tuple(order)
+    order = tuple((0, feature) for feature in row_identity(source.primary_key, source.event_time))
+    return (*order, *multiples_order(plan)) if order else ()
+
+
+def multiples_order(plan: Plan) -> tuple[tuple[int, str], ...]:
+    """Return what orders the rows that `allow_many` joins make of one row of the root: the open parts of the keys."""
+    return tuple(
+        (index, feature)
+        for index, join in enumerate(plan.joins, start=1)
+        if join.allow_many
+        for feature in plan.remaining_key(index)
+    )
 
 
 def _scope(
@@ -286,6 +290,13 @@ def _scope(
     )
 
 
+def _deciding_scope(
+    plan: Plan, snapshots: Mapping[int, Snapshot], engine: EngineCapabilities, frame: pa.Table | None
+) -> Scope:
+    """Return the scope in which no feature is read but those that decide joins, where the engine can leave them out."""
+    return _scope(plan, snapshots, engine, range(len(plan.nodes)) if engine.has_file_lists else (), (), frame)
+
+
 def _finished(
     scope: Scope, tree: exp.Select, n_joins: int, schema: Schema, frame: pa.Table | None
 ) -> Statement:
@@ -299,7 +310,7 @@ def _finished(
     if isinstance(scope.plan.root.source, FrameSource):
         assert frame is not None, "a plan over a frame runs with the frame"
         carried = [name for name in frame.column_names if name in scope.carried[0] | _time_of(scope.plan)]
-        places = pa.array(range(frame.num_rows), pa.int64())
+        places = pa.array(np.arange(frame.num_rows, dtype=np.int64))
         frames[SPINE] = frame.select(carried).append_column(ROW, places)
     return Statement(tree=tree, schema=to_arrow_schema(schema), frames=frames)
 
@@ -326,15 +337,6 @@ def _has_match(plan: Plan, node: int) -> exp.Expr:
     """Return whether `node` has a match, counting the inner joins that hang on it."""
     inner = [child for child in plan.children(node) if plan.join_of(child).how == "inner"]
     return exp.and_(column(f"n{node}.{MATCH}"), *(_has_match(plan, child) for child in inner), copy=False)
-
-
-def _count_where(test: exp.Expr) -> exp.Expr:
-    """Return how often a test holds; 0 without rows."""
-    return exp.Count(this=exp.Case(ifs=[exp.If(this=test, true=exp.Literal.number(1))]))
-
-
-def _is_not_null(value: exp.Expr) -> exp.Expr:
-    return exp.Not(this=exp.Is(this=value, expression=exp.Null()))
 
 
 def _type_of(plan: Plan) -> Callable[[int, str], str]:

@@ -96,20 +96,20 @@ def existing_features(plan: Plan, snapshots: Mapping[int, Snapshot]) -> Plan:
 
 def _excluding(session: Session, node: Node, source: GroupSource) -> Node:
     """Return the node with both the instant and the commit until which rows are left out, where one is given."""
+    if (node.exclude_until_commit is None) == (node.exclude_until_us is None):
+        return node
     commits = session.offline.commits(source.location)
-    if node.exclude_until_commit is None and node.exclude_until_us is not None:
+    if node.exclude_until_us is not None:
         index = bisect_right(commits, node.exclude_until_us, key=lambda commit: commit.committed_at_us)
         number = commits[index - 1].number if index else BEFORE_ALL
         return msgspec.structs.replace(node, exclude_until_commit=number)
-    if node.exclude_until_us is None and node.exclude_until_commit is not None:
-        at = {commit.number: commit.committed_at_us for commit in commits}
-        if node.exclude_until_commit not in at:
-            raise TimeTravelError(
-                f"There is no commit {node.exclude_until_commit} of {source.label!r} to leave out until. "
-                f"The last is {commits[-1].number}."
-            )
-        return msgspec.structs.replace(node, exclude_until_us=at[node.exclude_until_commit])
-    return node
+    at = {commit.number: commit.committed_at_us for commit in commits}
+    if node.exclude_until_commit not in at:
+        raise TimeTravelError(
+            f"There is no commit {node.exclude_until_commit} of {source.label!r} to leave out until. "
+            f"The last is {commits[-1].number}."
+        )
+    return msgspec.structs.replace(node, exclude_until_us=at[node.exclude_until_commit])
 
 
 def _snapshot(session: Session, node: Node, source: GroupSource) -> Snapshot:

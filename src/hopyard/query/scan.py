@@ -209,6 +209,16 @@ def stored_time(field: Field, unit: str | None, micros: int) -> object:
     return count if -(2**63) <= count < 2**63 else None
 
 
+def is_not_null(value: exp.Expr) -> exp.Expr:
+    """Return whether a value is there."""
+    return exp.Not(this=exp.Is(this=value, expression=exp.Null()))
+
+
+def count_where(test: exp.Expr) -> exp.Expr:
+    """Return how often a test holds; 0 without rows, where an engine's own count of a condition may be null."""
+    return exp.Count(this=exp.Case(ifs=[exp.If(this=test, true=exp.Literal.number(1))]))
+
+
 def sql_literal(value: object) -> exp.Expr:
     """Return a Python value as a typed SQL literal."""
     if isinstance(value, bool):

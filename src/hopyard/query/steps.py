@@ -9,7 +9,7 @@ from sqlglot import exp
 from hopyard.model.plan import Join
 from hopyard.query.history import FROM_US, TO_US, is_append_only
 from hopyard.query.nodes import MATCH, TIME, Scope
-from hopyard.query.scan import ADDRESS, column
+from hopyard.query.scan import ADDRESS, column, is_not_null
 
 _BEST = "__best"
 _SINCE = "__since"
@@ -73,41 +73,46 @@ def _join(scope: Scope, index: int, *, is_asof: bool) -> exp.Select:
 
 
 def _best_known(scope: Scope, index: int) -> exp.Select:
-    """Return for each join key and time of the left rows the address of the version that wins.
-
-    Where nothing was ever replaced or removed, a version is known from some time of the left row on, for good: the
-    winner at each such time is a running maximum, to be met by an ASOF join. Otherwise all visible versions compete.
-    """
-    join = scope.plan.join_of(index)
-    rank = _rank(scope, index)
+    """Return the addresses of the versions that win, by join key (`__k0`, ...) and by time of the left row."""
     if is_append_only(scope.snapshots[index].changes):
-        keys = [column(f"n{index}.{key.right}") for key in join.keys]
-        since = exp.Greatest(
-            this=column(f"n{index}.{TIME}"),
-            expressions=[_plus(column(f"n{index}.{FROM_US}"), -(scope.plan.known_delay_us or 0))],
-        )
-        best = exp.Window(
-            this=exp.ArgMax(this=column(f"n{index}.{ADDRESS}"), expression=rank),
-            partition_by=[key.copy() for key in keys],
-            order=exp.Order(expressions=[exp.Ordered(this=since.copy())]),
-        )
-        named = [exp.alias_(key, f"__k{i}", quoted=True) for i, key in enumerate(keys)]
-        columns = [*named, exp.alias_(since, _SINCE, quoted=True), exp.alias_(best, _BEST, quoted=True)]
-        return exp.select(*columns, copy=False).from_(exp.to_table(f"n{index}"))
-    lefts = [column(f"n{join.parent}.{key.left}") for key in join.keys]
-    wanted = exp.select(*lefts, *([column(f"n0.{TIME}")])).distinct().from_(exp.to_table(f"j{index - 1}"))
+        return _best_from_then_on(scope, index)
+    return _best_at_each_time(scope, index)
+
+
+def _best_from_then_on(scope: Scope, index: int) -> exp.Select:
+    """Return the winners where nothing was ever replaced or removed, to be met by an ASOF join.
+
+    A version is then known from some time of the left row on, for good: who wins from there on is a running maximum.
+    """
+    keys = [column(f"n{index}.{key.right}") for key in scope.plan.join_of(index).keys]
+    since = exp.Greatest(
+        this=column(f"n{index}.{TIME}"),
+        expressions=[_plus(column(f"n{index}.{FROM_US}"), -(scope.plan.known_delay_us or 0))],
+    )
+    best = exp.Window(
+        this=exp.ArgMax(this=column(f"n{index}.{ADDRESS}"), expression=_rank(scope, index)),
+        partition_by=[key.copy() for key in keys],
+        order=exp.Order(expressions=[exp.Ordered(this=since.copy())]),
+    )
+    named = [exp.alias_(key, f"__k{i}", quoted=True) for i, key in enumerate(keys)]
+    columns = [*named, exp.alias_(since, _SINCE, quoted=True), exp.alias_(best, _BEST, quoted=True)]
+    return exp.select(*columns, copy=False).from_(exp.to_table(f"n{index}"))
+
+
+def _best_at_each_time(scope: Scope, index: int) -> exp.Select:
+    """Return the winners for each key and time of the left rows: all the versions that are visible then compete."""
+    join = scope.plan.join_of(index)
+    lefts = [f"n{join.parent}.{key.left}" for key in join.keys] + [f"n0.{TIME}"]
+    wanted = exp.select(*(column(name) for name in lefts)).distinct().from_(exp.to_table(f"j{index - 1}"))
     conditions = [
         *keys_equal(join, index, "l", _RIGHT),
         _not_later(index, "l", _RIGHT),
         *visible(scope, index, "l", _RIGHT),
     ]
-    groups: list[exp.Expr] = [column(left.name, "l") for left in lefts]
-    groups.append(column(f"n0.{TIME}", "l"))
+    groups = [column(name, "l") for name in lefts]
+    names = [*(f"__k{i}" for i in range(len(join.keys))), _SINCE]
+    named = [exp.alias_(group.copy(), name, quoted=True) for group, name in zip(groups, names, strict=True)]
     winner = exp.ArgMax(this=column(f"n{index}.{ADDRESS}", _RIGHT), expression=_rank(scope, index))
-    named = [
-        exp.alias_(group.copy(), name, quoted=True)
-        for group, name in zip(groups, [*(f"__k{i}" for i in range(len(lefts))), _SINCE], strict=True)
-    ]
     tree = exp.select(*named, exp.alias_(winner, _BEST, quoted=True), copy=False)
     tree = tree.from_(wanted.subquery("l"), copy=False).group_by(*groups, copy=False)
     right = exp.alias_(exp.to_table(f"n{index}"), _RIGHT, table=True)
@@ -143,39 +148,24 @@ def _newest_by_window(scope: Scope, index: int) -> exp.Select:
     join = scope.plan.join_of(index)
     before = [name for node in range(index) for name in scope.columns(node)]
     keys = [f"__k{i}" for i in range(len(join.keys))]
-    left = exp.select(
-        *(column(name) for name in before),
-        exp.alias_(exp.Null(), _RIGHT),
-        *(
-            exp.alias_(column(f"n{join.parent}.{key.left}"), name, quoted=True)
-            for key, name in zip(join.keys, keys, strict=True)
-        ),
-        exp.alias_(column(f"n0.{TIME}"), _AT, quoted=True),
-        exp.alias_(exp.true(), _IS_LEFT, quoted=True),
-    ).from_(exp.to_table(f"j{index - 1}"))
     row = exp.Struct(
         expressions=[
             exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=column(name))
             for name in scope.columns(index)
         ]
     )
+    left = exp.select(
+        *(column(name) for name in before),
+        exp.alias_(exp.Null(), _RIGHT),
+        *_place_in_sequence([f"n{join.parent}.{key.left}" for key in join.keys], f"n0.{TIME}", exp.true()),
+    ).from_(exp.to_table(f"j{index - 1}"))
     right = exp.select(
         *(exp.alias_(exp.Null(), name, quoted=True) for name in before),
         exp.alias_(row, _RIGHT),
-        *(
-            exp.alias_(column(f"n{index}.{key.right}"), name, quoted=True)
-            for key, name in zip(join.keys, keys, strict=True)
-        ),
-        exp.alias_(column(f"n{index}.{TIME}"), _AT, quoted=True),
-        exp.alias_(exp.false(), _IS_LEFT, quoted=True),
+        *_place_in_sequence([f"n{index}.{key.right}" for key in join.keys], f"n{index}.{TIME}", exp.false()),
     ).from_(exp.to_table(f"n{index}"))
     # A null key matches nothing; unlike a join, a partition would bring nulls together.
-    right = right.where(
-        *(
-            exp.Not(this=exp.Is(this=column(f"n{index}.{key.right}"), expression=exp.Null()))
-            for key in join.keys
-        )
-    )
+    right = right.where(*(is_not_null(column(f"n{index}.{key.right}")) for key in join.keys))
     last = exp.Window(
         this=exp.IgnoreNulls(this=exp.LastValue(this=exp.column(_RIGHT))),
         partition_by=[column(name) for name in keys],
@@ -193,6 +183,15 @@ def _newest_by_window(scope: Scope, index: int) -> exp.Select:
     )
     columns = [*(column(name) for name in before), *_joined_columns(scope, index)]
     return exp.select(*columns, copy=False).from_(found.subquery("found")).where(column(_IS_LEFT))
+
+
+def _place_in_sequence(keys: Sequence[str], time: str, is_left: exp.Expr) -> list[exp.Expr]:
+    """Return the columns by which left and right rows are brought together and ordered."""
+    return [
+        *(exp.alias_(column(key), f"__k{i}", quoted=True) for i, key in enumerate(keys)),
+        exp.alias_(column(time), _AT, quoted=True),
+        exp.alias_(is_left, _IS_LEFT, quoted=True),
+    ]
 
 
 def _rank(scope: Scope, index: int) -> exp.Expr:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from hopyard.compute.row_hash import equal_rows, row_hashes
+from hopyard.compute.row_hash import equal_rows, hash_pairs
 from hopyard.errors import QueryError, TimeTravelError
 from hopyard.model.arrow import to_arrow, to_arrow_schema
 from hopyard.model.commit import Commit, Snapshot
@@ -142,7 +142,7 @@ def changes_table(session: Session, spec: FeatureGroupSpec, states: Between) -> 
     table = pa.Table.from_batches([batch for part in batches for batch in part.to_batches()], schema)
     if spec.identity:
         return table.sort_by([(name, "ascending") for name in spec.identity])
-    return table.take(np.lexsort(_pairs(table, states.features)[::-1]))
+    return table.take(np.lexsort(hash_pairs(table, states.features)[::-1]))
 
 
 def _number(session: Session, spec: FeatureGroupSpec, when: Instant | int) -> int:
@@ -233,14 +233,14 @@ def _keyless(session: Session, states: Between) -> Iterator[pa.Table]:
     for snapshot, kind in sides:
         left = np.maximum(surplus if kind == "insert" else -surplus, 0)
         for table in _read(session, snapshot, states.features):
-            places = _places(hashes, _pairs(table, states.features))
+            places = _places(hashes, hash_pairs(table, states.features))
             is_surplus = _occurrences(places) < left[places]
             np.subtract.at(left, places[is_surplus], 1)
             yield _typed(table.filter(pa.array(is_surplus)), kind)
 
 
 def _hashes(session: Session, snapshot: Snapshot, features: Schema) -> Pairs:
-    found = [_pairs(table, features) for table in _read(session, snapshot, features)]
+    found = [hash_pairs(table, features) for table in _read(session, snapshot, features)]
     return np.concatenate([np.empty((2, 0), np.uint64), *found], axis=1)
 
 
@@ -280,10 +280,6 @@ def _read(session: Session, snapshot: Snapshot, features: Schema) -> Iterator[pa
     tree = tree.from_(read_files(snapshot, features), copy=False)
     for batch in session.engine.run(Statement(tree=tree, schema=to_arrow_schema(features))):
         yield pa.Table.from_batches([batch])
-
-
-def _pairs(table: pa.Table, features: Schema) -> Pairs:
-    return np.stack([row_hashes(table, features, seed=seed) for seed in (0, 1)])
 
 
 def _typed(rows: pa.Table, kind: Kind) -> pa.Table:

@@ -180,16 +180,6 @@ def _check_distinct(view: FeatureViewSpec, names: set[str], others: Sequence[Out
         )
 
 
-def multiples_order(plan: Plan) -> tuple[tuple[int, str], ...]:
-    """Return what orders the rows that a join with `allow_many` makes of one row of a spine."""
-    return tuple(
-        (index, feature)
-        for index, join in enumerate(plan.joins, start=1)
-        if join.allow_many
-        for feature in plan.remaining_key(index)
-    )
-
-
 def _identity(plan: Plan, names: set[str]) -> tuple[str, ...]:
     """Return the serving keys that a spine has, and the event time, in the order in which the root declares them.
 

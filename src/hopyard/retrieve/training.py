@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.hashing import ContentHasher
-from hopyard.compute.row_hash import row_hashes
+from hopyard.compute.row_hash import hash_pairs, row_hashes
 from hopyard.compute.transform import Transform, bind, fit
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.commit import Snapshot
@@ -31,10 +31,10 @@ from hopyard.model.manifest import (
 from hopyard.model.plan import Output, Plan
 from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import FeatureViewSpec
-from hopyard.query.lower import identity_order
+from hopyard.query.lower import identity_order, multiples_order
 from hopyard.query.resolve import resolve
 from hopyard.retrieve.read import as_of_now, read_resolved, time_range, with_outputs
-from hopyard.retrieve.spine import Spine, multiples_order
+from hopyard.retrieve.spine import Spine
 from hopyard.retrieve.split import assign, random_split
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
@@ -206,7 +206,7 @@ def _keyless_order(identity: pa.Table, schema: Schema) -> tuple[pa.Array, pa.Arr
 
     The order is that of two hashes of the row; rows that are equal in both are interchangeable.
     """
-    first, second = (row_hashes(identity, schema, seed=seed) for seed in (0, 1))
+    first, second = hash_pairs(identity, schema)
     order = np.lexsort((second, first))
     first, second = first[order], second[order]
     starts = np.ones(len(order), dtype=bool)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from hopyard.compute.row_hash import row_hashes
+from hopyard.compute.row_hash import hash_pairs
 from hopyard.errors import QueryError, TrainingDatasetError
 from hopyard.model.manifest import Split
 from hopyard.model.plan import FrameSource, Output, Plan
@@ -45,8 +45,7 @@ def check_query(
     table = read_resolved(session, wanted, snapshots, frame=frame, order_by=identity_order(plan))
     if not plan.root.source.primary_key and not isinstance(plan.root.source, FrameSource):
         # Rows without a key come in no promised order; those with both hashes equal are interchangeable.
-        first, second = (row_hashes(table, wanted.schema, seed=seed) for seed in (0, 1))
-        table = table.take(pa.array(np.lexsort((second, first))))
+        table = table.take(pa.array(np.lexsort(hash_pairs(table, wanted.schema)[::-1])))
     for out in labels:
         find_output(wanted, out.name)  # a label that did not exist at the commit that is read
     features = tuple(out for out in plan.outputs if out not in labels and out.name in table.column_names)
