@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hopyard.compute.transform import label_encoder, min_max_scaler, standard_scaler
+    from hopyard.compute.transform.builtin import label_encoder, min_max_scaler, standard_scaler
     from hopyard.connect import login
     from hopyard.feature_group import FeatureGroup
     from hopyard.feature_store import FeatureStore
@@ -34,10 +34,10 @@ _HOMES = {
     "Project": "hopyard.project",
     "Query": "hopyard.queries",
     "TrainingDataset": "hopyard.training_dataset",
-    "label_encoder": "hopyard.compute.transform",
+    "label_encoder": "hopyard.compute.transform.builtin",
     "login": "hopyard.connect",
-    "min_max_scaler": "hopyard.compute.transform",
-    "standard_scaler": "hopyard.compute.transform",
+    "min_max_scaler": "hopyard.compute.transform.builtin",
+    "standard_scaler": "hopyard.compute.transform.builtin",
 }
 
 __all__ = [

@@ -408,7 +408,9 @@ class FeatureView:
         passed = None if passed_features is None else [passed_features]
         reader = self._serving()
         rows = reader.read([entry], passed, allow_missing=allow_missing, transform=transform)
-        return rows[0] if return_type == "list" else vector_frame(reader, rows, return_type, is_single=True)
+        if return_type == "list":
+            return rows[0]
+        return vector_frame(reader.schema(transform=transform), rows, return_type, is_single=True)
 
     def get_feature_vectors(
         self,
@@ -422,7 +424,9 @@ class FeatureView:
         """Return one vector per entry, in their order, always; see `get_feature_vector`."""
         reader = self._serving()
         rows = reader.read(entries, passed_features, allow_missing=allow_missing, transform=transform)
-        return rows if return_type == "list" else vector_frame(reader, rows, return_type, is_single=False)
+        if return_type == "list":
+            return rows
+        return vector_frame(reader.schema(transform=transform), rows, return_type, is_single=False)
 
     def check_leakage(
         self,

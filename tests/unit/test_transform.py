@@ -6,6 +6,7 @@ import math
 import random
 import statistics
 import struct
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,20 +16,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hopyard.compute.transform import (
-    bind,
-    check_type,
-    fit,
+from hopyard.compute.transform import builtin
+from hopyard.compute.transform.builtin import (
+    declare,
     label_encoder,
     min_max_scaler,
     source_hash,
     standard_scaler,
 )
+from hopyard.compute.transform.kind import Transform
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import FittedStatistics
+from hopyard.model.schema import Field
 from hopyard.model.specs import TransformationSpec
-from hopyard.model.types import parse_type
 
 SCALERS = [min_max_scaler, standard_scaler]
 FITTABLE = st.floats(-1e140, 1e140)
@@ -48,6 +49,33 @@ NUMBERS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any], st.SearchStrategy[
     "int": (pa.int32(), st.none() | st.integers(-9, 9), st.none() | st.integers(-(2**31), 2**31 - 1)),
     "decimal": (pa.decimal128(38, 9), *(st.none() | st.decimals(-(10**28), 10**28, places=9),) * 2),
 }
+
+
+@dataclass
+class Bound:
+    """A transformation of one column to one column."""
+
+    transform: Transform
+
+    @property
+    def output_type(self) -> str:
+        return self.transform.outputs[0].type
+
+    def column(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        (found,) = self.transform.columns([values])
+        return found
+
+    def value(self, value: object) -> object:
+        (found,) = self.transform.values([value])
+        return found
+
+
+def fit(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStatistics:
+    return builtin.fit(spec, [column])
+
+
+def bind(spec: TransformationSpec, fitted: FittedStatistics) -> Bound:
+    return Bound(builtin.bind(spec, (Field(name="x", type="double"),), fitted))
 
 
 def chunked(values: list[Any], type_: pa.DataType | None = None, *, cut: int = 0) -> pa.ChunkedArray:
@@ -220,12 +248,12 @@ def test_types_that_transformations_take(
     spec: TransformationSpec, fine: list[str], refused: list[str]
 ) -> None:
     for type_ in fine:
-        check_type(spec, parse_type(type_))
+        declare(spec, (Field(name="x", type=type_),))
     for type_ in refused:
         with pytest.raises(
             TrainingDatasetError, match=f"{spec.name} cannot transform 'x', which is {type_}: it takes"
         ):
-            check_type(spec, parse_type(type_))
+            declare(spec, (Field(name="x", type=type_),))
 
 
 def test_unknown_kinds_and_foreign_statistics_are_refused() -> None:

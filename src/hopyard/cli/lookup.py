@@ -63,7 +63,10 @@ def look_up(
     return {
         "view": spec.name,
         "version": spec.version,
-        "features": {name: to_json(value) for name, value in zip(reader.names, values, strict=True)},
+        "features": {
+            field.name: to_json(value)
+            for field, value in zip(reader.schema(transform=True), values, strict=True)
+        },
         "lookup_us": round(elapsed_us, 1),
     }
 

@@ -11,14 +11,13 @@ import pyarrow as pa
 from hopyard.errors import ConfigError
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.plan import Output
-from hopyard.model.schema import Field
+from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.require import require
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe, to_labels
 from hopyard.retrieve.dataset import fitted_statistics, get_manifest, read_split
 from hopyard.retrieve.spine import view_spine
 from hopyard.retrieve.training import SplitRequest, batch_data, compute
-from hopyard.retrieve.vectors import VectorReader
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
 
@@ -86,12 +85,11 @@ def batch_frame(
     return to_dataframe(rows, dataframe_type)
 
 
-def vector_frame(
-    reader: VectorReader, rows: Sequence[list[object]], return_type: str, *, is_single: bool
-) -> Any:
-    """Return vectors as a dict, a numpy array, or a dataframe with a row per vector."""
+def vector_frame(schema: Schema, rows: Sequence[list[object]], return_type: str, *, is_single: bool) -> Any:
+    """Return vectors as a dict, a numpy array, or a dataframe with a row per vector; `schema` is that of a vector."""
     if return_type == "dict":
-        named = [dict(zip(reader.names, row, strict=True)) for row in rows]
+        names = [field.name for field in schema]
+        named = [dict(zip(names, row, strict=True)) for row in rows]
         return named[0] if is_single else named
     if return_type not in ("numpy", "pandas", "polars"):
         raise ConfigError(
@@ -99,9 +97,9 @@ def vector_frame(
         )
     if return_type != "numpy":
         require(return_type, extra=return_type)
-    schema = to_arrow_schema(tuple(Field(name=name, type=type_) for name, type_ in reader.output_types()))
-    columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)]
-    frame = to_dataframe(pa.Table.from_arrays(columns, schema=schema), return_type)
+    arrow_schema = to_arrow_schema(schema)
+    columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(arrow_schema)]
+    frame = to_dataframe(pa.Table.from_arrays(columns, schema=arrow_schema), return_type)
     return frame[0] if is_single and return_type == "numpy" else frame
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hopyard.model.codec import Frozen
 from hopyard.model.manifest import FittedStatistics
-from hopyard.model.schema import Schema
+from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import TransformationSpec
 from hopyard.ports import OnlineTable
 
@@ -51,3 +51,8 @@ class ServingPlan(Frozen, frozen=True, kw_only=True):
     root_fields: Schema
     transformations: tuple[TransformationSpec, ...] = ()
     fitted: tuple[FittedStatistics, ...] = ()
+
+    @property
+    def schema(self) -> Schema:
+        """The places of a vector before transformation."""
+        return tuple(Field(name=out.name, type=out.type) for out in self.outputs)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.hashing import ContentHasher
 from hopyard.compute.row_hash import hash_pairs, row_hashes
-from hopyard.compute.transform import Transform, bind, fit
+from hopyard.compute.transform.chain import Transformer, fit_all
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.commit import Snapshot
 from hopyard.model.manifest import (
@@ -119,16 +119,16 @@ def compute(
     placed_by = None if spine is None else spine.identity
     parts = _split(split, rows, identity, identity_schema, resolved, placed_by)
     before_schema = with_outputs(resolved, outputs).schema
-    if fitted is None:
-        fitted = _fit(view, parts)
-    transforms = bind_all(view, fitted)
+    if fitted is None:  # on the first part: train, or all
+        fitted = fit_all(view.transformations, before_schema, parts[0][1].select)
+    transformer = Transformer(view.transformations, fitted, before_schema)
     return TrainingData(
         plan=resolved,
         split=split,
         fitted=tuple(fitted),
         before_schema=before_schema,
-        schema=transformed_schema(before_schema, transforms),
-        splits=tuple(SplitData(name, part, transform_table(part, transforms)) for name, part in parts),
+        schema=transformer.schema,
+        splits=tuple(SplitData(name, part, transformer.table(part)) for name, part in parts),
         notes=as_of_now(resolved),
     )
 
@@ -153,7 +153,8 @@ def batch_data(
     resolved, snapshots = resolve(session, plan)
     wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
     rows = _read(session, wanted, snapshots, spine)
-    return transform_table(rows, bind_all(view, fitted))
+    schema = with_outputs(resolved, outputs).schema
+    return Transformer(view.transformations, fitted, schema).table(rows)
 
 
 def _read(session: Session, plan: Plan, snapshots: Mapping[int, Snapshot], spine: Spine | None) -> pa.Table:
@@ -161,28 +162,6 @@ def _read(session: Session, plan: Plan, snapshots: Mapping[int, Snapshot], spine
         return read_resolved(session, plan, snapshots, order_by=identity_order(plan), missing="null")
     order = multiples_order(plan)
     return read_resolved(session, plan, snapshots, frame=spine.rows, order_by=order, missing="null")
-
-
-def bind_all(view: FeatureViewSpec, fitted: Sequence[FittedStatistics]) -> dict[str, Transform]:
-    """Return the transformations of a view by the feature that they replace."""
-    statistics = {item.feature: item for item in fitted}
-    return {spec.features[0]: bind(spec, statistics[spec.features[0]]) for spec in view.transformations}
-
-
-def transform_table(table: pa.Table, transforms: dict[str, Transform]) -> pa.Table:
-    """Return the table with transformed features in their places."""
-    for index, name in enumerate(table.column_names):
-        if name in transforms:
-            table = table.set_column(index, name, transforms[name].column(table.column(index)))
-    return table
-
-
-def transformed_schema(schema: Schema, transforms: dict[str, Transform]) -> Schema:
-    """Return the schema after transformation."""
-    return tuple(
-        Field(name=field.name, type=transforms[field.name].output_type) if field.name in transforms else field
-        for field in schema
-    )
 
 
 def content_hash(table: pa.Table, schema: Schema) -> ContentHash:
@@ -276,12 +255,6 @@ def _place_spine(
         event_time_us=None if times is None else times[order],
     )
     return places
-
-
-def _fit(view: FeatureViewSpec, parts: Sequence[tuple[str, pa.Table]]) -> tuple[FittedStatistics, ...]:
-    """Return the statistics of the first part: train, or all."""
-    train = parts[0][1]
-    return tuple(fit(spec, train.column(spec.features[0])) for spec in view.transformations)
 
 
 def split_request(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hopyard.compute.scalar import coerce
-from hopyard.compute.transform import Transform, bind
+from hopyard.compute.transform.chain import Transformer
 from hopyard.errors import FeatureVectorError
+from hopyard.model.schema import Schema
 from hopyard.model.types import FeatureType, parse_type
 from hopyard.online.decode import event_time_of, row_decoder
 from hopyard.online.keys import key_encoder
@@ -56,11 +57,7 @@ class VectorReader:
             if out.node == 0
         ]
         self._types = {out.name: parse_type(out.type) for out in plan.outputs}
-        statistics = {item.feature: item for item in plan.fitted}
-        self._transforms: list[tuple[int, Transform]] = [
-            (self.names.index(spec.features[0]), bind(spec, statistics[spec.features[0]]))
-            for spec in plan.transformations
-        ]
+        self._transformer = Transformer(plan.transformations, plan.fitted, plan.schema)
         self.serving_keys = self._serving_keys()
         self._accepted = self._accepted_names()
 
@@ -96,6 +93,7 @@ class VectorReader:
         vectors: list[list[object]] = [[_ABSENT] * len(self.names) for _ in entries]
         found: list[_Rows] = [{} for _ in entries]
         self._fetch(given, found, vectors)
+        answers = []
         for at, vector in enumerate(vectors):
             self._fill_root(vector, given[at])
             self._pass(vector, passed[at] if passed else {})
@@ -104,15 +102,12 @@ class VectorReader:
             for place, value in enumerate(vector):
                 if value is _ABSENT:
                     vector[place] = None
-            if transform:
-                for place, bound in self._transforms:
-                    vector[place] = bound.value(vector[place])
-        return vectors
+            answers.append(self._transformer.row(vector) if transform else vector)
+        return answers
 
-    def output_types(self) -> list[tuple[str, str]]:
-        """Return name and feature type of each place of a transformed vector."""
-        changed = {self.names[place]: bound.output_type for place, bound in self._transforms}
-        return [(out.name, changed.get(out.name, out.type)) for out in self.plan.outputs]
+    def schema(self, *, transform: bool) -> Schema:
+        """Return name and feature type of each place of a vector."""
+        return self._transformer.schema if transform else self.plan.schema
 
     def _prepare(self, node: ServingNode) -> _Prepared:
         columns = tuple(field.name for field in node.table.key)

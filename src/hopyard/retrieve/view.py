@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hopyard.compute.transform import check_type
+from hopyard.compute.transform.chain import check_all
 from hopyard.errors import AlreadyExistsError, ConflictError, NotFoundError, QueryError, TrainingDatasetError
 from hopyard.ingest.draft import check_version
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.names import check_name
 from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.model.specs import VIEW_FORMAT, FeatureViewSpec, TransformationSpec
-from hopyard.model.types import parse_type
 from hopyard.ports import Record, RecordKind
 from hopyard.query.build import as_of, check_ages, check_unambiguous
 from hopyard.session import Session
@@ -104,21 +103,14 @@ def check_view(spec: FeatureViewSpec) -> None:
 
 
 def _check_transformations(spec: FeatureViewSpec, roles: dict[str, str]) -> None:
-    types = {field.name: field.type for field in spec.plan.schema}
-    seen: set[str] = set()
     for transformation in spec.transformations:
         for feature in transformation.features:
-            if feature not in types:
-                raise NotFoundError("feature of the query (to transform)", feature, list(types))
             if feature in roles:
                 raise TrainingDatasetError(
                     f"{feature!r} is a {roles[feature]} and cannot be transformed by {transformation.name}: "
                     f"transformations are for features. Store the label as the model needs it."
                 )
-            if feature in seen:
-                raise TrainingDatasetError(f"{feature!r} has two transformations. Give it one.")
-            seen.add(feature)
-            check_type(transformation, parse_type(types[feature]))
+    check_all(spec.transformations, spec.plan.schema)
 
 
 def view_as_of(spec: FeatureViewSpec, when: Instant | None) -> FeatureViewSpec:

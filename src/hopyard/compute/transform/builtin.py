@@ -1,7 +1,7 @@
 """Built-in transformations: fitted once on train, applied offline to columns and online to single values.
 
-Each kind has one kernel, a function over a float or an array of floats (or over labels); `Transform.column` and
-`Transform.value` only bring values to it and back, so that both give the same bits.
+Each kind has one kernel, a function over a float or an array of floats (or over labels); `Transform.columns` and
+`Transform.values` only bring values to it and back, so that both give the same bits.
 
 Null stays null and NaN stays NaN. An infinity is no measurement: it is left out of the fit like NaN, and a scaler
 returns it as it is, also where every other value becomes 0.
@@ -13,7 +13,6 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -22,33 +21,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hopyard.compute.canonical import FixedColumn, take_apart
+from hopyard.compute.transform.kind import Kind, Transform
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.arrow import from_arrow
 from hopyard.model.manifest import FittedStatistics
 from hopyard.model.plan import literal
+from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import TransformationSpec
-from hopyard.model.types import FeatureType
 
 LARGEST = 2.0**480
 """Scalers are fitted to values up to this size (3e144), so that no sum of squares can overflow, in whatever order."""
 
 Floats = npt.NDArray[np.float64]
 Number = float | Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Transform:
-    """A transformation with its statistics.
-
-    Attributes:
-        output_type: the feature type of the result, as text.
-        column: returns a column transformed, null for null.
-        value: returns a single value transformed, None for None; the same bits as `column`.
-    """
-
-    output_type: str
-    column: Callable[[pa.ChunkedArray], pa.ChunkedArray]
-    value: Callable[[object], object]
 
 
 def min_max_scaler(feature: str) -> TransformationSpec:
@@ -74,38 +59,47 @@ def source_hash(name: str) -> str:
     return hashlib.sha256(inspect.getsource(_kind(name).kernel).encode()).hexdigest()
 
 
-def check_type(spec: TransformationSpec, type_: FeatureType) -> None:
-    """Check that a transformation can be applied to a feature of this type.
-
-    Raises:
-        TrainingDatasetError: it cannot, or there is no such transformation.
-    """
-    takes = _kind(spec.name).takes
-    if type_.kind not in takes:
-        raise TrainingDatasetError(
-            f"{spec.name} cannot transform {spec.features[0]!r}, which is {type_}: it takes {', '.join(takes)}. "
-            f"Transform another feature, or store this one as one of those types."
-        )
-
-
-def fit(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStatistics:
-    """Return the statistics of a column, exact: equal for any order of the rows and any chunks.
+def declare(spec: TransformationSpec, arguments: Schema) -> Schema | None:
+    """Return the names and types of the results of a transformation; None: only the fit tells.
 
     Args:
-        column: the feature in the train split; null, NaN and infinities are left out.
+        arguments: the names and types of the features that it takes.
+    Raises:
+        TrainingDatasetError: it cannot take such a feature, or there is no such transformation.
+    """
+    kind = _kind(spec.name)
+    for field in arguments:
+        if field.feature_type.kind not in kind.takes:
+            raise TrainingDatasetError(
+                f"{spec.name} cannot transform {field.name!r}, which is {field.type}: it takes "
+                f"{', '.join(kind.takes)}. Transform another feature, or store this one as one of those types."
+            )
+    return kind.declare(spec, arguments)
+
+
+def fit(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
+    """Return the statistics of the columns that it takes, exact: equal for any order of the rows and any chunks.
+
+    Args:
+        columns: the features in the train split; null, NaN and infinities are left out.
     Returns:
         min and max, or mean = fsum(x) / n and std = sqrt(fsum((x - mean)^2) / (n - 1)), whose sums are rounded once
         (Shewchuk: Adaptive Precision Floating-Point Arithmetic, 1997, by math.fsum); or the sorted distinct values.
     Raises:
         TrainingDatasetError: there is no value to fit to, or one beyond 3e144 in size, or the type does not suit.
     """
-    check_type(spec, from_arrow(column.type, column=spec.features[0]))
-    return _kind(spec.name).fit(spec, column)
+    declare(spec, _fields(spec, columns))
+    kind = _kind(spec.name)
+    if kind.fit is None:
+        return FittedStatistics(feature=spec.features[0], transformation=spec.name)
+    return kind.fit(spec, columns)
 
 
-def bind(spec: TransformationSpec, fitted: FittedStatistics) -> Transform:
+def bind(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
     """Return a transformation ready for use.
 
+    Args:
+        arguments: the names and types of the features that it takes.
     Raises:
         TrainingDatasetError: the statistics are of another transformation.
     """
@@ -114,7 +108,7 @@ def bind(spec: TransformationSpec, fitted: FittedStatistics) -> Transform:
             f"{spec.name} of {spec.features[0]!r} cannot use statistics that were fitted for {fitted.transformation} "
             f"of {fitted.feature!r}. Create the training dataset anew with this view."
         )
-    return _kind(spec.name).bind(fitted)
+    return _kind(spec.name).bind(spec, arguments, fitted)
 
 
 # Kernels. Their source is hashed into every manifest: an edit, even of layout, shows in every training dataset.
@@ -133,15 +127,15 @@ def _encode(labels: Sequence[object], places: Mapping[object, int]) -> list[int]
 # Scalers
 
 
-def _fit_min_max(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStatistics:
-    blocks = _finite(spec, column)
+def _fit_min_max(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
+    blocks = _finite(spec, columns[0])
     # Adding 0.0 makes -0.0 and 0.0 one value: which of the two is the least would depend on their order.
     least, greatest = min(float(b.min()) for b in blocks) + 0.0, max(float(b.max()) for b in blocks) + 0.0
     return _fitted(spec, min=least, max=greatest)
 
 
-def _fit_standard(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStatistics:
-    blocks = _finite(spec, column)
+def _fit_standard(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
+    blocks = _finite(spec, columns[0])
     n = sum(len(block) for block in blocks)
     mean = math.fsum(chain.from_iterable(block.tolist() for block in blocks)) / n + 0.0
     squares = math.fsum(chain.from_iterable(np.square(block - mean).tolist() for block in blocks))
@@ -150,29 +144,30 @@ def _fit_standard(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedSt
     return _fitted(spec, mean=mean, std=math.sqrt(squares / (n - 1)) if n > 1 else 0.0)
 
 
-def _bind_min_max(fitted: FittedStatistics) -> Transform:
+def _bind_min_max(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
     least, greatest = _number(fitted, "min"), _number(fitted, "max")
-    return _scaler(least, greatest - least)
+    return _scaler(spec, least, greatest - least)
 
 
-def _bind_standard(fitted: FittedStatistics) -> Transform:
-    return _scaler(_number(fitted, "mean"), _number(fitted, "std"))
+def _bind_standard(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
+    return _scaler(spec, _number(fitted, "mean"), _number(fitted, "std"))
 
 
-def _scaler(origin: float, width: float) -> Transform:
-    def column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _scaler(spec: TransformationSpec, origin: float, width: float) -> Transform:
+    def columns(arguments: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
         chunks = []
-        for chunk in values.chunks:
+        for chunk in arguments[0].chunks:
             numbers, valid = _floats(chunk)
             with np.errstate(all="ignore"):  # NaN and infinities are answers here
                 scaled = _scale(numbers, origin, width)
             chunks.append(pa.array(scaled, pa.float64(), mask=None if valid is None else ~valid))
-        return pa.chunked_array(chunks, pa.float64())
+        return [pa.chunked_array(chunks, pa.float64())]
 
-    def value(number: Any) -> object:
-        return None if number is None else float(_scale(float(number), origin, width))
+    def values(arguments: Sequence[Any]) -> list[object]:
+        (number,) = arguments
+        return [None if number is None else float(_scale(float(number), origin, width))]
 
-    return Transform("double", column, value)
+    return Transform(_in_place(spec, "double"), columns, values)
 
 
 def _finite(spec: TransformationSpec, column: pa.ChunkedArray) -> list[Floats]:
@@ -210,7 +205,8 @@ def _floats(array: pa.Array) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
 # Categories
 
 
-def _fit_labels(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStatistics:
+def _fit_labels(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
+    (column,) = columns
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)  # chunks may have dictionaries of their own
     distinct = [label for label in column.unique().to_pylist() if label is not None]
@@ -223,12 +219,12 @@ def _fit_labels(spec: TransformationSpec, column: pa.ChunkedArray) -> FittedStat
     )
 
 
-def _bind_labels(fitted: FittedStatistics) -> Transform:
+def _bind_labels(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
     places = {category.to_python(): place for place, category in enumerate(fitted.categories)}
 
-    def column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    def columns(arguments: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
         chunks = []
-        for chunk in values.chunks:
+        for chunk in arguments[0].chunks:
             coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
             labels = coded.dictionary.to_pylist()
             found = [
@@ -236,42 +232,49 @@ def _bind_labels(fitted: FittedStatistics) -> Transform:
                 for label, at in zip(labels, _encode(labels, places), strict=True)
             ]
             chunks.append(pa.array(found, pa.int64()).take(coded.indices))
-        return pa.chunked_array(chunks, pa.int64())
+        return [pa.chunked_array(chunks, pa.int64())]
 
-    def value(label: object) -> object:
-        return None if label is None else _encode((label,), places)[0]
+    def values(arguments: Sequence[object]) -> list[object]:
+        (label,) = arguments
+        return [None if label is None else _encode((label,), places)[0]]
 
-    return Transform("bigint", column, value)
+    return Transform(_in_place(spec, "bigint"), columns, values)
 
 
 # The kinds
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a kind of transformation is made of; `takes` are kinds of feature types."""
+def _in_place(spec: TransformationSpec, type_: str) -> Schema:
+    """Return the one result of a transformation that replaces its feature."""
+    return (Field(name=spec.features[0], type=type_),)
 
-    kernel: Callable[..., object]
-    takes: tuple[str, ...]
-    fit: Callable[[TransformationSpec, pa.ChunkedArray], FittedStatistics]
-    bind: Callable[[FittedStatistics], Transform]
+
+def _replaced_by(type_: str) -> Callable[[TransformationSpec, Schema], Schema]:
+    return lambda spec, arguments: _in_place(spec, type_)
 
 
 _NUMBERS = ("int", "bigint", "float", "double", "decimal")
 _LABELS = ("string", "bigint", "int", "boolean")
 _KINDS = {
-    "min_max_scaler": _Kind(_scale, _NUMBERS, _fit_min_max, _bind_min_max),
-    "standard_scaler": _Kind(_scale, _NUMBERS, _fit_standard, _bind_standard),
-    "label_encoder": _Kind(_encode, _LABELS, _fit_labels, _bind_labels),
+    "min_max_scaler": Kind(_scale, _NUMBERS, _replaced_by("double"), _fit_min_max, _bind_min_max),
+    "standard_scaler": Kind(_scale, _NUMBERS, _replaced_by("double"), _fit_standard, _bind_standard),
+    "label_encoder": Kind(_encode, _LABELS, _replaced_by("bigint"), _fit_labels, _bind_labels),
 }
 KINDS = tuple(sorted(_KINDS))
 """The names of all built-in transformations."""
 
 
-def _kind(name: str) -> _Kind:
+def _kind(name: str) -> Kind:
     if name not in _KINDS:
         raise TrainingDatasetError(f"There is no transformation {name!r}. There are: {', '.join(KINDS)}.")
     return _KINDS[name]
+
+
+def _fields(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> Schema:
+    return tuple(
+        Field(name=name, type=str(from_arrow(column.type, column=name)))
+        for name, column in zip(spec.features, columns, strict=True)
+    )
 
 
 def _spec(name: str, feature: str) -> TransformationSpec:
