@@ -39,8 +39,10 @@ class DuckDBEngine:
             # DuckDB takes every list of files for one row and would join it in a nested loop: hours instead of seconds.
             # That loop also returns 0.0 for -0.0, in floats and inside lists and structs.
             "asof_loop_join_threshold": 0,
-            # It turns row_number() = 1 into arg_max(), which returns 0.0 for -0.0 as the loop does.
-            "disabled_optimizers": "top_n_window_elimination",
+            # - The window's turns row_number() = 1 into arg_max(), which returns 0.0 for -0.0 as the loop does.
+            # - A scan with a schema counts as one row, and a join would hash its side, the large one. Joins are written
+            #   with the small side on the right, which is hashed.
+            "disabled_optimizers": "top_n_window_elimination,build_side_probe_side",
             "temp_directory": str(Path(tempfile.gettempdir()) / f"hopyard-duckdb-{os.getpid()}"),
         }
         if memory_bytes is not None:
