@@ -59,8 +59,10 @@ def load_config(url: str | os.PathLike[str] | None = None) -> Config:
     Args:
         url: a folder (a path, or file://); None: the environment variable HOPYARD_URL, else `./.hopyard`.
     Raises:
-        ConfigError: the URL has a scheme that this release does not serve, or an option is no number.
+        ConfigError: no URL, one with a scheme that this release does not serve, or an option that is no number.
     """
+    if not isinstance(url, (str, os.PathLike, type(None))):
+        raise ConfigError(f"url={url!r} must be a folder: a path as text or as a Path, or a file:// URL.")
     text = os.fspath(url) if url is not None else os.environ.get("HOPYARD_URL") or DEFAULT_FOLDER
     return Config(
         root=_folder(text),

@@ -42,6 +42,9 @@ def tables(store: Project) -> list[Path]:
         {"online_enabled": "yes"},
         {"primary_key": np.array(["k"])},
         {"foreign_key": {"v": 5}},
+        {"primary_key": 1},
+        {"foreign_key": 1},
+        {"partition_key": 1},
     ],
 )
 def test_a_group_with_a_wrong_argument_is_not_stored(store: Project, options: dict[str, Any]) -> None:
@@ -50,6 +53,20 @@ def test_a_group_with_a_wrong_argument_is_not_stored(store: Project, options: di
         fs.create_feature_group("g", **{"primary_key": "k", **options}).insert(ROWS)
     assert fs.list_feature_groups() == []
     assert tables(store) == []
+
+
+def test_new_rows_only_and_no_old_rows_is_one_too_many(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("g", primary_key="k")
+    group.insert(ROWS)
+    with pytest.raises(ConfigError, match="give one of the two"):
+        group.insert(ROWS[:1], operation="insert", overwrite=True)
+    assert len(group.read()) == 2
+
+
+@pytest.mark.parametrize("url", [3, b"x", ["x"]])
+def test_a_store_is_opened_by_a_path(url: Any) -> None:
+    with pytest.raises(ConfigError, match="must be a folder"):
+        hopyard.login(url)
 
 
 @pytest.mark.parametrize("value", [{"a": [1]}, 5, True, None, ["a"], np.str_("x")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -58,9 +58,9 @@ def draft_group(
             FeatureSpec(name=feature, type=str(parse_type(type_)))
             for feature, type_ in (features or {}).items()
         ),
-        primary_key=_names(primary_key),
+        primary_key=_names("primary_key", primary_key),
         foreign_key=_foreign_keys(foreign_key),
-        partition_key=_names(partition_key),
+        partition_key=_names("partition_key", partition_key),
         event_time=event_time,
         event_time_unit=event_time_unit,
         ttl_us=None if ttl is None else ttl // timedelta(microseconds=1),
@@ -95,7 +95,7 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
     for argument, value in asked.items():
         wanted = value
         if argument in ("primary_key", "partition_key"):
-            wanted = _names(value)
+            wanted = _names(argument, value)
         elif argument == "foreign_key":
             wanted = _foreign_keys(value)
         if wanted != found[argument]:
@@ -169,12 +169,18 @@ def _default(name: str, type_: str, value: object) -> Value | None:
     return literal(typed)
 
 
-def _names(names: Sequence[str] | str) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _names(argument: str, names: object) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Iterable):
+        return tuple(names)
+    raise ConfigError(f"{argument}={names!r} must be the name of a column, or a list of names.")
 
 
 def _foreign_keys(keys: Sequence[str] | Mapping[str, str] | str) -> tuple[ForeignKey, ...]:
-    pairs = keys.items() if isinstance(keys, Mapping) else ((name, name) for name in _names(keys))
+    pairs = (
+        keys.items() if isinstance(keys, Mapping) else ((name, name) for name in _names("foreign_key", keys))
+    )
     return tuple(ForeignKey(column=column, references=references) for column, references in pairs)
 
 

@@ -97,6 +97,10 @@ def insert_first(
 def _check_options(session: Session, options: InsertOptions) -> None:
     if options.operation not in ("upsert", "insert"):
         raise ConfigError(f"operation={options.operation!r} is unknown: use 'upsert' or 'insert'.")
+    if options.operation == "insert" and options.overwrite:
+        raise ConfigError(
+            "operation='insert' adds rows that are new, and overwrite=True replaces all rows: give one of the two."
+        )
     if options.commit_id is not None and (not isinstance(options.commit_id, str) or not options.commit_id):
         raise ConfigError(f"commit_id={options.commit_id!r} must be text, such as str(uuid.uuid4()).")
     if options.duplicates not in ("last", "error"):

@@ -213,9 +213,11 @@ class DeltaOfflineStore:
         if number is not None and number != commits[-1].number:
             index = last_commit_before(commits, number)
             if index < 0 or commits[index].number != number:
+                around = {
+                    commits[place].number for place in (max(index, 0), min(index + 1, len(commits) - 1))
+                }
                 raise TimeTravelError(
-                    f"There is no commit {number}. The nearest are {commits[max(index, 0)].number} and "
-                    f"{commits[min(index + 1, len(commits) - 1)].number}; the last is {commits[-1].number}."
+                    f"There is no commit {number}. Next to it: {around}. The last is {commits[-1].number}."
                 )
         if commits[index].number < log.first_kept:
             assert log.vacuum is not None
