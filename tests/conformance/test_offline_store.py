@@ -293,7 +293,7 @@ class TestSnapshot:
     ) -> None:
         append(store, ("a", 1, 1.0))
         append(store, ("a", 2, 1.0))
-        with pytest.raises(TimeTravelError, match="The last is 2"):
+        with pytest.raises(TimeTravelError, match="the last is 2"):
             store.snapshot(AT, number)
 
     def test_a_table_that_is_gone_is_an_error_that_says_so(self, store: OfflineStore, tmp_path: Path) -> None:

@@ -213,11 +213,10 @@ class DeltaOfflineStore:
         if number is not None and number != commits[-1].number:
             index = last_commit_before(commits, number)
             if index < 0 or commits[index].number != number:
-                around = {
-                    commits[place].number for place in (max(index, 0), min(index + 1, len(commits) - 1))
-                }
+                places = {max(index, 0), min(index + 1, len(commits) - 1)}
+                around = " and ".join(str(commits[place].number) for place in sorted(places))
                 raise TimeTravelError(
-                    f"There is no commit {number}. Next to it: {around}. The last is {commits[-1].number}."
+                    f"There is no commit {number}. Next to it: {around}; the last is {commits[-1].number}."
                 )
         if commits[index].number < log.first_kept:
             assert log.vacuum is not None
