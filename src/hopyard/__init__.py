@@ -12,7 +12,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hopyard.compute.transform.builtin import label_encoder, min_max_scaler, standard_scaler
+    from hopyard.compute.transform.builtin import (
+        equal_width_binner,
+        impute_constant,
+        impute_mean,
+        impute_median,
+        impute_mode,
+        l2_norm,
+        label_encoder,
+        log,
+        min_max_scaler,
+        one_hot_encoder,
+        quantile_binner,
+        rank_normalizer,
+        robust_scaler,
+        standard_scaler,
+        top_k_categorical,
+        winsorize,
+    )
     from hopyard.connect import login
     from hopyard.feature_group import FeatureGroup
     from hopyard.feature_store import FeatureStore
@@ -34,10 +51,23 @@ _HOMES = {
     "Project": "hopyard.project",
     "Query": "hopyard.queries",
     "TrainingDataset": "hopyard.training_dataset",
+    "equal_width_binner": "hopyard.compute.transform.builtin",
+    "impute_constant": "hopyard.compute.transform.builtin",
+    "impute_mean": "hopyard.compute.transform.builtin",
+    "impute_median": "hopyard.compute.transform.builtin",
+    "impute_mode": "hopyard.compute.transform.builtin",
+    "l2_norm": "hopyard.compute.transform.builtin",
     "label_encoder": "hopyard.compute.transform.builtin",
+    "log": "hopyard.compute.transform.builtin",
     "login": "hopyard.connect",
     "min_max_scaler": "hopyard.compute.transform.builtin",
+    "one_hot_encoder": "hopyard.compute.transform.builtin",
+    "quantile_binner": "hopyard.compute.transform.builtin",
+    "rank_normalizer": "hopyard.compute.transform.builtin",
+    "robust_scaler": "hopyard.compute.transform.builtin",
     "standard_scaler": "hopyard.compute.transform.builtin",
+    "top_k_categorical": "hopyard.compute.transform.builtin",
+    "winsorize": "hopyard.compute.transform.builtin",
 }
 
 __all__ = [
@@ -49,10 +79,23 @@ __all__ = [
     "Project",
     "Query",
     "TrainingDataset",
+    "equal_width_binner",
+    "impute_constant",
+    "impute_mean",
+    "impute_median",
+    "impute_mode",
+    "l2_norm",
     "label_encoder",
+    "log",
     "login",
     "min_max_scaler",
+    "one_hot_encoder",
+    "quantile_binner",
+    "rank_normalizer",
+    "robust_scaler",
     "standard_scaler",
+    "top_k_categorical",
+    "winsorize",
 ]
 
 

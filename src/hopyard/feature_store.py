@@ -152,7 +152,8 @@ class FeatureStore:
             labels: the columns to predict, never part of a feature vector.
             training_helper_columns: columns that help while training and are no features.
             inference_helper_columns: columns that help while serving and are no features.
-            transformation_functions: such as `hopyard.min_max_scaler("temp")`; a feature keeps its name and place.
+            transformation_functions: such as `hopyard.min_max_scaler("temp")`, applied in this order; a result has
+                the place of its feature.
         Raises:
             AlreadyExistsError, InvalidNameError: the name or version.
             NotFoundError: a label, helper column or transformed feature that the query does not have.

@@ -260,9 +260,8 @@ def _view(session: Session, spec: FeatureViewSpec) -> Document:
                 "role": _hidden(spec).get(out.name, "feature"),
                 "group": plan.nodes[out.node].source.label,
                 "feature": out.feature,
-                "transformation": next(
-                    (t.name for t in spec.transformations if out.name in t.features), None
-                ),
+                "transformation": ", ".join(t.name for t in spec.transformations if out.name in t.features)
+                or None,
             }
             for out in plan.outputs
         ],

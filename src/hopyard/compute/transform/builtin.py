@@ -1,10 +1,7 @@
 """Built-in transformations: fitted once on train, applied offline to columns and online to single values.
 
-Each kind has one kernel, a function over a float or an array of floats (or over labels); `Transform.columns` and
+Each kind has one kernel, a function over a number or an array of numbers (or over labels); `Transform.columns` and
 `Transform.values` only bring values to it and back, so that both give the same bits.
-
-Null stays null and NaN stays NaN. An infinity is no measurement: it is left out of the fit like NaN, and a scaler
-returns it as it is, also where every other value becomes 0.
 """
 
 from __future__ import annotations
@@ -12,28 +9,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from hopyard.compute.canonical import FixedColumn, take_apart
-from hopyard.compute.transform.kind import Kind, Transform
+from hopyard.compute.transform import array_kinds, category_kinds, missing_kinds, number_kinds
+from hopyard.compute.transform.kind import Kind, Transform, check_share
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.arrow import from_arrow
 from hopyard.model.manifest import FittedStatistics
-from hopyard.model.plan import literal
 from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import TransformationSpec
 
-LARGEST = 2.0**480
-"""Scalers are fitted to values up to this size (3e144), so that no sum of squares can overflow, in whatever order."""
-
-Floats = npt.NDArray[np.float64]
-Number = float | Floats
+_KINDS = number_kinds.KINDS | category_kinds.KINDS | missing_kinds.KINDS | array_kinds.KINDS
+KINDS = tuple(sorted(_KINDS))
+"""The names of all built-in transformations."""
+MOST_BINS = 1_000
 
 
 def min_max_scaler(feature: str) -> TransformationSpec:
@@ -46,12 +37,115 @@ def standard_scaler(feature: str) -> TransformationSpec:
     return _spec("standard_scaler", feature)
 
 
+def robust_scaler(feature: str) -> TransformationSpec:
+    """Return the scaling of a number to (x - p50) / (p75 - p25), a double; 0 where the two quartiles are equal."""
+    return _spec("robust_scaler", feature)
+
+
+def log(feature: str) -> TransformationSpec:
+    """Return the natural logarithm of a number, a double; NaN where it is not above 0."""
+    return _spec("log", feature)
+
+
+def winsorize(feature: str, *, p_low: float = 1, p_high: float = 99) -> TransformationSpec:
+    """Return the clipping of a number to two percentiles of train, a double.
+
+    Raises:
+        TrainingDatasetError: percentiles that are not from 0 to 100, or the first above the second.
+    """
+    spec = _spec("winsorize", feature, p_low=p_low, p_high=p_high)
+    check_share(spec, "p_low", low=0, high=100)
+    check_share(spec, "p_high", low=float(p_low), high=100)
+    return spec
+
+
+def equal_width_binner(feature: str, *, n_bins: int = 10) -> TransformationSpec:
+    """Return the index of a number's bin, a bigint from 0: bins of equal width between min and max of train.
+
+    What is below min is in the first bin, what is above max in the last one; a number on an edge is in the bin above
+    it; NaN has none (null).
+
+    Raises:
+        TrainingDatasetError: fewer than 2 bins, or more than 1,000.
+    """
+    return _binner("equal_width_binner", feature, n_bins)
+
+
+def quantile_binner(feature: str, *, n_bins: int = 4) -> TransformationSpec:
+    """Return the index of a number's bin, a bigint from 0: bins that hold equal shares of train; quartiles by default.
+
+    See `equal_width_binner` for numbers outside, edges, NaN and errors.
+    """
+    return _binner("quantile_binner", feature, n_bins)
+
+
+def rank_normalizer(feature: str) -> TransformationSpec:
+    """Return the share of the 101 percentiles p0 to p100 of train that are not above a number, a double from 0 to 1."""
+    return _spec("rank_normalizer", feature)
+
+
 def label_encoder(feature: str) -> TransformationSpec:
     """Return the encoding of a category as its index, a bigint, in the sorted values of train; -1 if it is not there.
 
     Strings sort by code point, false before true.
     """
     return _spec("label_encoder", feature)
+
+
+def one_hot_encoder(feature: str) -> TransformationSpec:
+    """Return a boolean for each sorted value of train in the place of a category, called `<feature>_<value>`.
+
+    All are false for a value that train does not have, and for null. Train may have up to 1,000 values.
+    """
+    return _spec("one_hot_encoder", feature)
+
+
+def top_k_categorical(feature: str, *, k: int = 10, other: str = "Other") -> TransformationSpec:
+    """Return a string if it is among the k most frequent ones of train, else `other`; of equally frequent ones the
+    first by code point.
+
+    Raises:
+        TrainingDatasetError: k is no whole number from 1 to 1,000,000, or other no text.
+    """
+    spec = _spec("top_k_categorical", feature, k=k, other=other)
+    _check_whole(spec, "k", 1, 1_000_000)
+    if not isinstance(other, str):
+        raise TrainingDatasetError(f"top_k_categorical({feature!r}, other={other!r}): other must be text.")
+    return spec
+
+
+def impute_mean(feature: str) -> TransformationSpec:
+    """Return a number, or the mean of train where it is null or NaN: a double."""
+    return _spec("impute_mean", feature)
+
+
+def impute_median(feature: str) -> TransformationSpec:
+    """Return a number, or the median of train where it is null or NaN: a double."""
+    return _spec("impute_median", feature)
+
+
+def impute_mode(feature: str) -> TransformationSpec:
+    """Return a value, or the most frequent one of train where it is null or NaN; of equally frequent ones the least."""
+    return _spec("impute_mode", feature)
+
+
+def impute_constant(feature: str, value: float | int | str | bool) -> TransformationSpec:  # noqa: FBT001
+    """Return a value, or this one, which must be of the feature's type, where it is null or NaN.
+
+    Raises:
+        TrainingDatasetError: it is no finite number, text or bool.
+    """
+    is_finite = math.isfinite(value) if isinstance(value, (float, int)) else isinstance(value, str)
+    if not is_finite:
+        raise TrainingDatasetError(
+            f"impute_constant({feature!r}, {value!r}) takes a finite number, a text or a bool."
+        )
+    return _spec("impute_constant", feature, value=value)
+
+
+def l2_norm(feature: str) -> TransformationSpec:
+    """Return an array of numbers divided by its Euclidean length, an array<double>; one of length 0 stays as it is."""
+    return _spec("l2_norm", feature)
 
 
 def source_hash(name: str) -> str:
@@ -77,21 +171,27 @@ def declare(spec: TransformationSpec, arguments: Schema) -> Schema | None:
     return kind.declare(spec, arguments)
 
 
+def has_fit(spec: TransformationSpec) -> bool:
+    """Return whether a transformation is fitted to train. Raises TrainingDatasetError: no such transformation."""
+    return _kind(spec.name).fit is not None
+
+
 def fit(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
     """Return the statistics of the columns that it takes, exact: equal for any order of the rows and any chunks.
 
+    Means are sums that are rounded once, divided by n; standard deviations are sqrt(sum((x - mean)^2) / (n - 1)) of
+    such a sum; percentiles are those of the sorted values, linear between the two nearest.
+
     Args:
-        columns: the features in the train split; null, NaN and infinities are left out.
-    Returns:
-        min and max, or mean = fsum(x) / n and std = sqrt(fsum((x - mean)^2) / (n - 1)), whose sums are rounded once
-        (Shewchuk: Adaptive Precision Floating-Point Arithmetic, 1997, by math.fsum); or the sorted distinct values.
+        columns: the features in the train split, unless there is nothing to fit; null, NaN and infinities are left
+            out.
     Raises:
         TrainingDatasetError: there is no value to fit to, or one beyond 3e144 in size, or the type does not suit.
     """
-    declare(spec, _fields(spec, columns))
     kind = _kind(spec.name)
     if kind.fit is None:
         return FittedStatistics(feature=spec.features[0], transformation=spec.name)
+    declare(spec, _fields(spec, columns))
     return kind.fit(spec, columns)
 
 
@@ -111,159 +211,6 @@ def bind(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) 
     return _kind(spec.name).bind(spec, arguments, fitted)
 
 
-# Kernels. Their source is hashed into every manifest: an edit, even of layout, shows in every training dataset.
-
-
-def _scale(values: Number, origin: float, width: float) -> Any:
-    if width == 0.0:
-        return np.where(np.isfinite(values), 0.0, values)
-    return (values - origin) / width
-
-
-def _encode(labels: Sequence[object], places: Mapping[object, int]) -> list[int]:
-    return [places.get(label, -1) for label in labels]
-
-
-# Scalers
-
-
-def _fit_min_max(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
-    blocks = _finite(spec, columns[0])
-    # Adding 0.0 makes -0.0 and 0.0 one value: which of the two is the least would depend on their order.
-    least, greatest = min(float(b.min()) for b in blocks) + 0.0, max(float(b.max()) for b in blocks) + 0.0
-    return _fitted(spec, min=least, max=greatest)
-
-
-def _fit_standard(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
-    blocks = _finite(spec, columns[0])
-    n = sum(len(block) for block in blocks)
-    mean = math.fsum(chain.from_iterable(block.tolist() for block in blocks)) / n + 0.0
-    squares = math.fsum(chain.from_iterable(np.square(block - mean).tolist() for block in blocks))
-    if min(float(b.min()) for b in blocks) == max(float(b.max()) for b in blocks):
-        squares = 0.0  # the rounding of the mean may leave a trace where there is no spread
-    return _fitted(spec, mean=mean, std=math.sqrt(squares / (n - 1)) if n > 1 else 0.0)
-
-
-def _bind_min_max(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
-    least, greatest = _number(fitted, "min"), _number(fitted, "max")
-    return _scaler(spec, least, greatest - least)
-
-
-def _bind_standard(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
-    return _scaler(spec, _number(fitted, "mean"), _number(fitted, "std"))
-
-
-def _scaler(spec: TransformationSpec, origin: float, width: float) -> Transform:
-    def columns(arguments: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
-        chunks = []
-        for chunk in arguments[0].chunks:
-            numbers, valid = _floats(chunk)
-            with np.errstate(all="ignore"):  # NaN and infinities are answers here
-                scaled = _scale(numbers, origin, width)
-            chunks.append(pa.array(scaled, pa.float64(), mask=None if valid is None else ~valid))
-        return [pa.chunked_array(chunks, pa.float64())]
-
-    def values(arguments: Sequence[Any]) -> list[object]:
-        (number,) = arguments
-        return [None if number is None else float(_scale(float(number), origin, width))]
-
-    return Transform(_in_place(spec, "double"), columns, values)
-
-
-def _finite(spec: TransformationSpec, column: pa.ChunkedArray) -> list[Floats]:
-    """Return the finite values of a column, chunk by chunk, the empty ones left out."""
-    blocks = []
-    for chunk in column.chunks:
-        numbers, valid = _floats(chunk)
-        keep = np.isfinite(numbers) if valid is None else np.isfinite(numbers) & valid
-        if keep.any():
-            blocks.append(numbers[keep])
-    if not blocks:
-        raise _no_values(spec, column, "is null, NaN or infinite")
-    largest = max(float(np.abs(block).max()) for block in blocks)
-    if largest > LARGEST:
-        raise TrainingDatasetError(
-            f"{spec.name} cannot be fitted to {spec.features[0]!r}: it has a value of size {largest!r}, and beyond "
-            f"{LARGEST:.0e} sums of squares overflow. Remove such values, or store the feature's logarithm."
-        )
-    return blocks
-
-
-def _floats(array: pa.Array) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
-    """Return numbers as doubles, each rounded as Python's float() does it, and which of them are not null."""
-    if pa.types.is_decimal(array.type):
-        # Through Python, because casts from decimals do not all round to the nearest double.
-        numbers = np.array(
-            [0.0 if number is None else float(number) for number in array.to_pylist()], np.float64
-        )
-        return numbers, None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
-    parts = take_apart(array, from_arrow(array.type, column="values"), name="values")
-    assert isinstance(parts, FixedColumn)
-    return parts.values.astype(np.float64), parts.valid
-
-
-# Categories
-
-
-def _fit_labels(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
-    (column,) = columns
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)  # chunks may have dictionaries of their own
-    distinct = [label for label in column.unique().to_pylist() if label is not None]
-    if not distinct:
-        raise _no_values(spec, column, "is null")
-    return FittedStatistics(
-        feature=spec.features[0],
-        transformation=spec.name,
-        categories=tuple(literal(label) for label in sorted(distinct)),
-    )
-
-
-def _bind_labels(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) -> Transform:
-    places = {category.to_python(): place for place, category in enumerate(fitted.categories)}
-
-    def columns(arguments: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
-        chunks = []
-        for chunk in arguments[0].chunks:
-            coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
-            labels = coded.dictionary.to_pylist()
-            found = [
-                None if label is None else at
-                for label, at in zip(labels, _encode(labels, places), strict=True)
-            ]
-            chunks.append(pa.array(found, pa.int64()).take(coded.indices))
-        return [pa.chunked_array(chunks, pa.int64())]
-
-    def values(arguments: Sequence[object]) -> list[object]:
-        (label,) = arguments
-        return [None if label is None else _encode((label,), places)[0]]
-
-    return Transform(_in_place(spec, "bigint"), columns, values)
-
-
-# The kinds
-
-
-def _in_place(spec: TransformationSpec, type_: str) -> Schema:
-    """Return the one result of a transformation that replaces its feature."""
-    return (Field(name=spec.features[0], type=type_),)
-
-
-def _replaced_by(type_: str) -> Callable[[TransformationSpec, Schema], Schema]:
-    return lambda spec, arguments: _in_place(spec, type_)
-
-
-_NUMBERS = ("int", "bigint", "float", "double", "decimal")
-_LABELS = ("string", "bigint", "int", "boolean")
-_KINDS = {
-    "min_max_scaler": Kind(_scale, _NUMBERS, _replaced_by("double"), _fit_min_max, _bind_min_max),
-    "standard_scaler": Kind(_scale, _NUMBERS, _replaced_by("double"), _fit_standard, _bind_standard),
-    "label_encoder": Kind(_encode, _LABELS, _replaced_by("bigint"), _fit_labels, _bind_labels),
-}
-KINDS = tuple(sorted(_KINDS))
-"""The names of all built-in transformations."""
-
-
 def _kind(name: str) -> Kind:
     if name not in _KINDS:
         raise TrainingDatasetError(f"There is no transformation {name!r}. There are: {', '.join(KINDS)}.")
@@ -277,27 +224,26 @@ def _fields(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> Sch
     )
 
 
-def _spec(name: str, feature: str) -> TransformationSpec:
+def _binner(name: str, feature: str, n_bins: int) -> TransformationSpec:
+    spec = _spec(name, feature, n_bins=n_bins)
+    _check_whole(spec, "n_bins", 2, MOST_BINS)
+    return spec
+
+
+def _check_whole(spec: TransformationSpec, name: str, low: int, high: int) -> None:
+    value = spec.parameters[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise TrainingDatasetError(
+            f"{spec.name}({spec.features[0]!r}, {name}={value!r}): {name} must be a whole number from {low} to "
+            f"{high:,}."
+        )
+
+
+def _spec(name: str, feature: str, **parameters: float | int | str | bool) -> TransformationSpec:
     if not isinstance(feature, str):
         raise TrainingDatasetError(
             f"{name}({feature!r}) takes the name of one feature. Write one {name}(...) for each."
         )
-    return TransformationSpec(name=name, features=(feature,), source_hash=source_hash(name))
-
-
-def _fitted(spec: TransformationSpec, **values: float) -> FittedStatistics:
-    exact = {name: literal(value) for name, value in values.items()}
-    return FittedStatistics(feature=spec.features[0], transformation=spec.name, values=exact)
-
-
-def _number(fitted: FittedStatistics, name: str) -> float:
-    number = fitted.values[name].to_python()
-    assert isinstance(number, float)
-    return number
-
-
-def _no_values(spec: TransformationSpec, column: pa.ChunkedArray, why: str) -> TrainingDatasetError:
-    return TrainingDatasetError(
-        f"{spec.name} cannot be fitted to {spec.features[0]!r}: none of the {len(column)} rows of the train split has "
-        f"a value (each {why}). Give the train split rows that have one, or take the transformation out of the view."
+    return TransformationSpec(
+        name=name, features=(feature,), source_hash=source_hash(name), parameters=parameters
     )

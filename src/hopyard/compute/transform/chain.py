@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from hopyard.compute.transform.builtin import bind, declare, fit
+from hopyard.compute.transform.builtin import bind, declare, fit, has_fit
 from hopyard.compute.transform.kind import Transform
 from hopyard.errors import NotFoundError, TrainingDatasetError
 from hopyard.model.manifest import FittedStatistics
@@ -128,7 +128,8 @@ def fit_all(
 
     for index, spec in enumerate(specs):
         taken = arguments(spec, schema)
-        fitted.append(fit(spec, [column(name, index) for name in spec.features]))
+        columns = [column(name, index) for name in spec.features] if has_fit(spec) else []
+        fitted.append(fit(spec, columns))
         transform = bind(spec, taken, fitted[-1])
         schema = placed(spec, schema, transform.outputs)
         bound.append((spec, transform))
