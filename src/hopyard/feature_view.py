@@ -218,7 +218,7 @@ class FeatureView:
         Args:
             start_time: only rows with this event time or a later one (UTC).
             end_time: only rows with an earlier event time than this (UTC).
-            data_format: parquet or csv.
+            data_format: parquet, csv or arrow (IPC files).
             as_of: read the groups as committed at this instant; None: their last commits.
         Raises:
             TrainingDatasetError: an unknown format, or one that cannot keep a column exactly; nothing was written.

@@ -24,7 +24,7 @@ from hopyard.model.manifest import ContentHash
 from hopyard.model.schema import Field, Schema
 from hopyard.retrieve.formats import get_format
 
-FORMATS = ("parquet", "csv")
+FORMATS = ("arrow", "csv", "parquet")
 SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "boolean": st.booleans(),
     "int": st.integers(-(2**31), 2**31 - 1),
@@ -46,7 +46,7 @@ NESTED: dict[str, st.SearchStrategy[Any]] = {
         {"a": st.none() | st.integers(-5, 5), "b": st.none() | st.lists(st.dates(), max_size=2)}
     ),
 }
-KEPT = {"parquet": SCALARS | NESTED, "csv": SCALARS}
+KEPT = {"arrow": SCALARS | NESTED, "csv": SCALARS, "parquet": SCALARS | NESTED}
 
 
 def content(schema: Schema, table: pa.Table) -> ContentHash:

@@ -251,8 +251,8 @@ def test_a_version_is_never_given_twice(made: Made) -> None:
     assert [found.version for found in view.get_training_datasets()] == [1, 3]
 
 
-@pytest.mark.parametrize("data_format", ["parquet", "csv"])
-def test_both_formats_keep_the_same_content(made: Made, data_format: str) -> None:
+@pytest.mark.parametrize("data_format", ["arrow", "csv", "parquet"])
+def test_every_format_keeps_the_same_content(made: Made, data_format: str) -> None:
     view, td = made
     other = view.create_train_test_split(0.3, seed=7, data_format=data_format)
     for name in td.splits:

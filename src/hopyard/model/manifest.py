@@ -16,7 +16,7 @@ MANIFEST_FORMAT = 1
 DEFAULT_SEED = 20200617
 
 SplitMode = Literal["threshold", "exact"]
-DataFormat = Literal["parquet", "csv"]
+DataFormat = Literal["parquet", "csv", "arrow"]
 
 
 class RandomSplit(Frozen, frozen=True, kw_only=True, tag="random"):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 import pyarrow as pa
@@ -107,7 +107,7 @@ def create_dataset(
         event_time_end_us=end_us,
         transformations=view.transformations,
         fitted=data.fitted,
-        data_format=_data_format(data_format),
+        data_format=cast(DataFormat, data_format),
         schema=data.schema,
         splits=contents(data),
         libraries=libraries(),
@@ -384,10 +384,6 @@ def _groups(plan: Plan, committed_at_us: dict[str, int]) -> tuple[GroupCommit, .
         if isinstance(node.source, GroupSource)
     }
     return tuple(found.values())
-
-
-def _data_format(name: str) -> DataFormat:
-    return "csv" if name == "csv" else "parquet"
 
 
 def _record(session: Session, manifest: Manifest) -> Record:

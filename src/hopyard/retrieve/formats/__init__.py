@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.schema import Schema
+from hopyard.retrieve.formats.arrow import ArrowFormat
 from hopyard.retrieve.formats.csv import CsvFormat
 from hopyard.retrieve.formats.parquet import ParquetFormat
 
@@ -27,7 +28,7 @@ class Format(Protocol):
         """Return the content of files, in order, with exactly this schema."""
 
 
-_FORMATS: dict[str, Format] = {"csv": CsvFormat(), "parquet": ParquetFormat()}
+_FORMATS: dict[str, Format] = {"arrow": ArrowFormat(), "csv": CsvFormat(), "parquet": ParquetFormat()}
 
 
 def get_format(data_format: str) -> Format:
