@@ -129,6 +129,9 @@ class FeatureView:
         test_end: Instant | None = None,
         seed: int | None = None,
         exact: bool | None = None,
+        group_by: Sequence[str] | str = (),
+        stratify_by: Sequence[str] | str = (),
+        split_column: str | None = None,
         training_helper_columns: bool = False,
         dataframe_type: str = "default",
         as_of: Instant | None = None,
@@ -145,6 +148,10 @@ class FeatureView:
             seed: of the random split; the default is fixed.
             exact: exactly the rounded share (default where a split is small), or a threshold on the hash, by which a
                 row never changes its split when data grows.
+            group_by: columns whose equal rows are in one split, such as the customer; then shares count the groups.
+            stratify_by: columns whose every value is cut in the same shares, such as the label; always exact.
+            split_column: a column that names each row's split (`train`, `test`), in the place of all these; null: in
+                none. These columns belong to the query or to its left-most group, and the last one is no feature.
             training_helper_columns: keep them in X.
             dataframe_type: see `Query.read`.
             as_of: read the groups as committed at this instant; None: their last commits.
@@ -156,6 +163,9 @@ class FeatureView:
             {"train": (train_start, train_end), "test": (test_start, test_end)},
             seed=seed,
             exact=exact,
+            group_by=group_by,
+            stratify_by=stratify_by,
+            split_column=split_column,
         )
         return in_memory(
             self._session,
@@ -180,6 +190,9 @@ class FeatureView:
         test_end: Instant | None = None,
         seed: int | None = None,
         exact: bool | None = None,
+        group_by: Sequence[str] | str = (),
+        stratify_by: Sequence[str] | str = (),
+        split_column: str | None = None,
         training_helper_columns: bool = False,
         dataframe_type: str = "default",
         as_of: Instant | None = None,
@@ -194,6 +207,9 @@ class FeatureView:
             },
             seed=seed,
             exact=exact,
+            group_by=group_by,
+            stratify_by=stratify_by,
+            split_column=split_column,
         )
         return in_memory(
             self._session,
@@ -244,6 +260,9 @@ class FeatureView:
         test_end: Instant | None = None,
         seed: int | None = None,
         exact: bool | None = None,
+        group_by: Sequence[str] | str = (),
+        stratify_by: Sequence[str] | str = (),
+        split_column: str | None = None,
         data_format: str = "parquet",
         description: str = "",
         as_of: Instant | None = None,
@@ -257,6 +276,9 @@ class FeatureView:
             {"train": (train_start, train_end), "test": (test_start, test_end)},
             seed=seed,
             exact=exact,
+            group_by=group_by,
+            stratify_by=stratify_by,
+            split_column=split_column,
         )
         manifest = create_dataset(
             self._session,
@@ -280,6 +302,9 @@ class FeatureView:
         test_end: Instant | None = None,
         seed: int | None = None,
         exact: bool | None = None,
+        group_by: Sequence[str] | str = (),
+        stratify_by: Sequence[str] | str = (),
+        split_column: str | None = None,
         data_format: str = "parquet",
         description: str = "",
         as_of: Instant | None = None,
@@ -294,6 +319,9 @@ class FeatureView:
             },
             seed=seed,
             exact=exact,
+            group_by=group_by,
+            stratify_by=stratify_by,
+            split_column=split_column,
         )
         manifest = create_dataset(
             self._session,

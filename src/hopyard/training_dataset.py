@@ -35,6 +35,20 @@ class TrainingDataset:
         return [split.name for split in self._manifest.splits]
 
     @property
+    def balance(self) -> dict[str, dict[str, dict[object, int]]]:
+        """How many rows have each value of each label, by split and label: `balance["train"]["is_late"][True]`.
+
+        Null is None; of a label with more than 20 values there are the 20 most frequent ones.
+        """
+        return {
+            split.name: {
+                label.label: {count.value.to_python(): count.n_rows for count in label.counts}
+                for label in split.balance
+            }
+            for split in self._manifest.splits
+        }
+
+    @property
     def created_at(self) -> datetime:
         """When it was made, in UTC."""
         return from_micros(self._manifest.created_at_us)

@@ -22,13 +22,22 @@ DataFormat = Literal["parquet", "csv", "arrow"]
 class RandomSplit(Frozen, frozen=True, kw_only=True, tag="random"):
     """Rows by a seeded hash of their identity. `ratios` sum to 1, in the order of `names`.
 
-    `mode` is what was used: `threshold` compares each hash with the cumulated ratios, `exact` ranks them.
+    `mode` is what was used: `threshold` compares each hash with the cumulated ratios, `exact` ranks them. With
+    `group_by` the hash is that of these columns, so that equal ones are in one split. With `stratify_by` the rows that
+    are equal in these columns are ranked and cut apart from the others.
     """
 
     names: tuple[str, ...]
     ratios: tuple[float, ...]
     seed: int = DEFAULT_SEED
     mode: SplitMode
+    group_by: tuple[str, ...] = ()
+    stratify_by: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide, beside the identity."""
+        return self.group_by or self.stratify_by
 
 
 class TimeRange(Frozen, frozen=True, kw_only=True):
@@ -44,8 +53,30 @@ class TimeSplit(Frozen, frozen=True, kw_only=True, tag="time"):
 
     ranges: tuple[TimeRange, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the splits."""
+        return tuple(range_.name for range_ in self.ranges)
 
-Split = RandomSplit | TimeSplit
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide, beside the event time: none."""
+        return ()
+
+
+class ColumnSplit(Frozen, frozen=True, kw_only=True, tag="column"):
+    """Rows by a column that names their split; those where it is null are in none."""
+
+    names: tuple[str, ...]
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide."""
+        return (self.column,)
+
+
+Split = RandomSplit | TimeSplit | ColumnSplit
 
 
 class FittedStatistics(Frozen, frozen=True, kw_only=True):
@@ -75,11 +106,30 @@ class TrainingFile(Frozen, frozen=True, kw_only=True):
     sha256: str
 
 
+class LabelCount(Frozen, frozen=True, kw_only=True):
+    """How many rows have a value of a label."""
+
+    value: Value
+    n_rows: int
+
+
+class LabelBalance(Frozen, frozen=True, kw_only=True):
+    """The values of a label in a split: `counts` of each, null included, the most frequent first; `n_values` in all.
+
+    Of a label with more than 20 values only the 20 most frequent ones are counted.
+    """
+
+    label: str
+    n_values: int
+    counts: tuple[LabelCount, ...]
+
+
 class SplitContent(Frozen, frozen=True, kw_only=True):
-    """One split: its rows, its content before and after transformation, its files."""
+    """One split: its rows, the balance of its labels, its content before and after transformation, its files."""
 
     name: str
     n_rows: int
+    balance: tuple[LabelBalance, ...] = ()
     before: ContentHash
     after: ContentHash
     files: tuple[TrainingFile, ...] = ()

@@ -38,7 +38,7 @@ from hopyard.model.plan import GroupSource, Plan
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.ports import Record, RecordKind
 from hopyard.retrieve.formats import get_format
-from hopyard.retrieve.training import SplitRequest, TrainingData, compute, content_hash
+from hopyard.retrieve.training import SplitRequest, TrainingData, compute, content_hash, label_balance
 from hopyard.retrieve.view import KIND as VIEW_KIND
 from hopyard.retrieve.view import load_view
 from hopyard.session import Session
@@ -109,7 +109,7 @@ def create_dataset(
         fitted=data.fitted,
         data_format=cast(DataFormat, data_format),
         schema=data.schema,
-        splits=contents(data),
+        splits=contents(data, view.labels),
         libraries=libraries(),
         notes=data.notes,
     )
@@ -177,7 +177,7 @@ def verify(session: Session, manifest: Manifest) -> Verification:
         data = _recompute(session, manifest)
     except (QueryError, StoreError, TimeTravelError, NotFoundError) as error:
         return Verification("different" if broken else "cannot tell", (*broken, str(error)))
-    different = _differences(manifest, contents(data))
+    different = _differences(manifest, contents(data, manifest.labels))
     return Verification("different" if broken or different else "same", (*broken, *different))
 
 
@@ -188,7 +188,7 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
         TrainingDatasetError: the content is not the same; nothing was written.
     """
     data = _recompute(session, manifest)
-    found = contents(data)
+    found = contents(data, manifest.labels)
     different = _differences(manifest, found)
     if different:
         raise TrainingDatasetError(
@@ -222,12 +222,13 @@ def delete_dataset(session: Session, manifest: Manifest) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def contents(data: TrainingData) -> tuple[SplitContent, ...]:
-    """Return rows and hashes of each split, without files."""
+def contents(data: TrainingData, labels: Sequence[str]) -> tuple[SplitContent, ...]:
+    """Return rows, balance of labels and hashes of each split, without files."""
     return tuple(
         SplitContent(
             name=split.name,
             n_rows=split.before.num_rows,
+            balance=label_balance(split.before, labels),
             before=content_hash(split.before, data.before_schema),
             after=content_hash(split.after, data.schema),
         )

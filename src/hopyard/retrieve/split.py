@@ -1,4 +1,5 @@
-"""Which split a row belongs to: by a stable hash of its identity, or by its event time. Never by its position."""
+"""Which split a row belongs to: by a stable hash of its identity or of columns, by its event time, or by a column that
+names it. Never by its position."""
 
 from __future__ import annotations
 
@@ -10,10 +11,19 @@ from itertools import accumulate, pairwise
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hopyard.compute.row_hash import row_hashes
 from hopyard.errors import TrainingDatasetError
-from hopyard.model.manifest import DEFAULT_SEED, RandomSplit, Split, SplitMode, TimeRange, TimeSplit
+from hopyard.model.manifest import (
+    DEFAULT_SEED,
+    ColumnSplit,
+    RandomSplit,
+    Split,
+    SplitMode,
+    TimeRange,
+    TimeSplit,
+)
 from hopyard.model.schema import Schema
 from hopyard.time import show
 
@@ -30,21 +40,31 @@ def random_split(
     seed: int = DEFAULT_SEED,
     n_rows: int,
     exact: bool | None = None,
+    group_by: Sequence[str] = (),
+    stratify_by: Sequence[str] = (),
 ) -> RandomSplit:
     """Return a split of `n_rows` rows into parts of these sizes, its mode chosen.
 
     Args:
         ratios: one per name, each above 0 and below 1, with the sum 1.
+        n_rows: with `group_by`, the number of groups: they are placed like rows.
         exact: True: each part has exactly round(n p) rows, counted cumulatively. False: each row is placed by its own
             hash alone, so that it never changes its split when data grows. None: exact if any part expects fewer
-            than 1,000 rows.
+            than 1,000 rows, and with `stratify_by`.
     Raises:
         TrainingDatasetError: the names or ratios do not make a split.
     """
     if exact is None:
-        exact = any(ratio * n_rows < EXACT_BELOW for ratio in ratios)
+        exact = bool(stratify_by) or any(ratio * n_rows < EXACT_BELOW for ratio in ratios)
     mode: SplitMode = "exact" if exact else "threshold"
-    split = RandomSplit(names=tuple(names), ratios=tuple(ratios), seed=seed, mode=mode)
+    split = RandomSplit(
+        names=tuple(names),
+        ratios=tuple(ratios),
+        seed=seed,
+        mode=mode,
+        group_by=tuple(group_by),
+        stratify_by=tuple(stratify_by),
+    )
     check_split(split)
     return split
 
@@ -55,6 +75,8 @@ def assign(
     identity: pa.Table | None = None,
     identity_schema: Schema = (),
     event_time_us: npt.NDArray[np.int64] | None = None,
+    by: pa.Table | None = None,
+    by_schema: Schema = (),
 ) -> npt.NDArray[np.int16]:
     """Return the index of each row's split, in the order of the rows; -1: in none.
 
@@ -62,10 +84,15 @@ def assign(
         identity: the columns that identify the rows, for a random split. Rows of equal identity get one split by
             thresholds; ranked exactly, they are taken in row order.
         event_time_us: the rows' event times in UTC microseconds, for a split by time.
+        by: the columns that the split names, in its order.
     Raises:
-        TrainingDatasetError: the split makes no sense, or lacks the identity or the event time.
+        TrainingDatasetError: the split makes no sense, or lacks the identity or the event time; a column that names
+            another split; strata of single rows.
     """
     check_split(split)
+    if isinstance(split, ColumnSplit):
+        assert by is not None
+        return _by_name(split, by.column(0))
     if isinstance(split, TimeSplit):
         if event_time_us is None:
             raise TrainingDatasetError(
@@ -78,8 +105,23 @@ def assign(
             "A random split needs columns that identify the rows, and there are none. "
             "Give the root a primary key, or split by time."
         )
+    if split.group_by:
+        assert by is not None
+        groups = row_hashes(by, by_schema, seed=split.seed)
+        if split.mode == "threshold":
+            return _by_threshold(split, groups)
+        distinct, group_of_row = np.unique(groups, return_inverse=True)
+        return _by_rank(split, distinct)[group_of_row]
     hashes = row_hashes(identity, identity_schema, seed=split.seed)
+    if split.stratify_by:
+        assert by is not None
+        return _by_rank_in_strata(split, hashes, row_hashes(by, by_schema))
     return _by_rank(split, hashes) if split.mode == "exact" else _by_threshold(split, hashes)
+
+
+def n_groups(by: pa.Table, by_schema: Schema) -> int:
+    """Return how many groups there are of rows that are equal in these columns."""
+    return len(np.unique(row_hashes(by, by_schema)))
 
 
 def check_split(split: Split) -> None:
@@ -89,14 +131,14 @@ def check_split(split: Split) -> None:
         TrainingDatasetError: ratios outside of (0, 1) or with another sum than 1, time ranges that overlap, are
             empty or reversed, or names that repeat.
     """
-    names = split.names if isinstance(split, RandomSplit) else tuple(range_.name for range_ in split.ranges)
+    names = split.names
     if not names or len(set(names)) < len(names):
         raise TrainingDatasetError(
             f"The splits are named {list(names)}: give each a name of its own, at least one."
         )
     if isinstance(split, RandomSplit):
         _check_ratios(split)
-    else:
+    elif isinstance(split, TimeSplit):
         _check_ranges(split)
 
 
@@ -113,6 +155,41 @@ def _by_rank(split: RandomSplit, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[
     # A stable sort ranks rows of equal hash by their order.
     places[np.argsort(hashes, kind="stable")] = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
     return places
+
+
+def _by_rank_in_strata(
+    split: RandomSplit, hashes: npt.NDArray[np.uint64], strata: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int16]:
+    distinct, sizes = np.unique(strata, return_counts=True)
+    if 2 * len(distinct) > len(hashes) > 0:
+        raise TrainingDatasetError(
+            f"stratify_by={list(split.stratify_by)} has {len(distinct):,} distinct values in {len(hashes):,} rows, too "
+            f"many to cut each of them in the same shares. Stratify by a column with few values, such as the label."
+        )
+    places = np.empty(len(hashes), np.int16)
+    order = np.lexsort((hashes, strata))  # stable: rows that are equal in both keep their order
+    start = 0
+    for size in sizes.tolist():
+        ends = [round(size * share) for share in _cumulated(split)]
+        places[order[start : start + size]] = np.repeat(
+            np.arange(len(ends), dtype=np.int16), np.diff(np.array([0, *ends]))
+        )
+        start += size
+    return places
+
+
+def _by_name(split: ColumnSplit, column: pa.ChunkedArray) -> npt.NDArray[np.int16]:
+    counted = column.value_counts()
+    found = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+    unknown = {name: n for name, n in found.items() if name is not None and name not in split.names}
+    if unknown:
+        shown = ", ".join(f"{name!r} ({n:,} rows)" for name, n in list(unknown.items())[:5])
+        raise TrainingDatasetError(
+            f"split_column={split.column!r} has values that name no split: {shown}. The splits are "
+            f"{', '.join(map(repr, split.names))}; null puts a row into none."
+        )
+    places = pc.index_in(column, pa.array(split.names, pa.string())).fill_null(NO_SPLIT)
+    return np.asarray(places).astype(np.int16)
 
 
 def _cumulated(split: RandomSplit) -> list[Fraction]:

@@ -104,7 +104,10 @@ def _check_rows(
     """Check the rows that training data has; `plan` is a resolved one to repeat."""
     features = feature_outputs(view)
     labels = tuple(find_output(view.plan, name) for name in view.labels)
-    outputs: tuple[Output, ...] = (*features, *labels, *hidden_outputs(view.plan))
+    others = tuple(
+        out for out in view.plan.outputs if out not in (*features, *labels)
+    )  # a split may name them
+    outputs: tuple[Output, ...] = (*features, *labels, *others, *hidden_outputs(view.plan))
     shown = msgspec.structs.replace(
         view,
         plan=with_outputs(view.plan, outputs),
