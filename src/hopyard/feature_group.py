@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hopyard.errors import ConfigError, NotFoundError
 from hopyard.ingest.create import delete_group
@@ -27,10 +27,13 @@ from hopyard.query.build import as_of, filter_rows, group_source, scan, select, 
 from hopyard.query.feature import Condition, Feature, predicate_of
 from hopyard.retrieve.changes import list_commits, read_changes
 from hopyard.retrieve.read import query_frame
-from hopyard.retrieve.usage import check_unused
+from hopyard.retrieve.usage import check_unused, views_of
 from hopyard.retrieve.vacuum import vacuum_group
 from hopyard.session import Session
 from hopyard.time import Instant
+
+if TYPE_CHECKING:
+    from hopyard.feature_view import FeatureView
 
 
 class FeatureGroup:
@@ -307,6 +310,12 @@ class FeatureGroup:
             LockTimeoutError: another process writes to the group for too long.
         """
         return vacuum_group(self._session, self._stored(), keep, force=force)
+
+    def get_generated_feature_views(self) -> list[FeatureView]:
+        """Return the feature views that read this group."""
+        from hopyard.feature_view import FeatureView  # which has parent feature groups
+
+        return [FeatureView(self._session, spec) for spec in views_of(self._session, self._stored())]
 
     def update_description(self, description: str) -> FeatureGroup:
         """Change what the group says about itself, and return the group."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hopyard.errors import ServingError
+from hopyard.errors import NotFoundError, ServingError
+from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
 from hopyard.queries import Query
 from hopyard.retrieve.dataset import create_dataset, get_manifest, list_manifests
 from hopyard.retrieve.frames import batch_frame, in_memory, stored_splits, vector_frame
 from hopyard.retrieve.leakage.check import check_view
 from hopyard.retrieve.leakage.report import LeakageReport
+from hopyard.retrieve.lineage import parents
 from hopyard.retrieve.serving import open_reader
 from hopyard.retrieve.training import split_request
 from hopyard.retrieve.usage import delete_view
 from hopyard.retrieve.vectors import Entry, VectorReader
-from hopyard.retrieve.view import feature_outputs, view_as_of
+from hopyard.retrieve.view import batch_plan, feature_outputs, tag_view, untag_view, view_as_of
 from hopyard.session import Session
 from hopyard.time import Instant, optional_micros
 from hopyard.training_dataset import TrainingDataset
@@ -394,6 +396,16 @@ class FeatureView:
             dataframe_type=dataframe_type,
         )
 
+    def get_batch_query(self, *, start_time: Instant | None = None, end_time: Instant | None = None) -> Query:
+        """Return the query of `get_batch_data`: the features as stored, for the root's rows in a range of event time.
+
+        Args:
+            start_time: only rows with this event time or a later one (UTC).
+            end_time: only rows with an earlier event time than this (UTC).
+        """
+        plan = batch_plan(self._spec, optional_micros(start_time), optional_micros(end_time))
+        return Query(self._session, plan)
+
     def init_serving(self, training_dataset_version: int | None = None) -> None:
         """Prepare `get_feature_vector`: keys, order, decoding and transformations are decided once.
 
@@ -492,15 +504,35 @@ class FeatureView:
             exact=exact,
         )
 
-    def delete(self, *, force: bool = False) -> None:
-        """Remove the view.
+    def get_parent_feature_groups(self) -> list[FeatureGroup]:
+        """Return the feature groups that the view reads, the left-most first, each once; deleted ones are left out."""
+        return [
+            FeatureGroup(self._session, spec, is_stored=True) for spec in parents(self._session, self._spec)
+        ]
+
+    def add_tag(self, name: str, value: str) -> None:
+        """Set a tag."""
+        self._spec = tag_view(self._session, self._spec, name, value)
+
+    def get_tag(self, name: str) -> str:
+        """Return the value of a tag. Raises NotFoundError."""
+        if name not in self._spec.tags:
+            raise NotFoundError(f"tag of {self._spec.label!r}", name, self._spec.tags)
+        return self._spec.tags[name]
+
+    def delete_tag(self, name: str) -> None:
+        """Remove a tag. Raises NotFoundError."""
+        self._spec = untag_view(self._session, self._spec, name)
+
+    def delete(self, *, force: bool = False) -> list[str]:
+        """Remove the view, and return what was removed.
 
         Args:
             force: remove its training datasets, too.
         Raises:
             TrainingDatasetError: it has training datasets; the message names them.
         """
-        delete_view(self._session, self._spec, force=force)
+        return delete_view(self._session, self._spec, force=force)
 
     def __repr__(self) -> str:
         n_features = len(self.features)

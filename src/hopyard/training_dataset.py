@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from hopyard.model.lineage import Lineage
 from hopyard.model.manifest import Manifest
 from hopyard.retrieve.convert import to_dataframe
 from hopyard.retrieve.dataset import Verification, dataset_folder, delete_dataset, read_split, rebuild, verify
+from hopyard.retrieve.lineage import provenance
 from hopyard.session import Session
 from hopyard.time import from_micros
 
@@ -85,6 +87,10 @@ class TrainingDataset:
         """
         self._manifest = rebuild(self._session, self._manifest)
         return self
+
+    def provenance(self) -> Lineage:
+        """Return what the dataset was made from: the feature view, and the feature groups with their commits."""
+        return provenance(self._session, self._manifest)
 
     def delete(self) -> None:
         """Remove the dataset and its files. This object keeps the manifest, so `rebuild()` can bring it back."""

@@ -300,6 +300,17 @@ def test_show_a_view(url: str) -> None:
     assert "origin (inferred)" in text and "point_in_time" in text and "train: 3, test: 2" in text
 
 
+def test_lineage(url: str) -> None:
+    shown = lines(url, "lineage", "weather")
+    assert shown[0] == "feature group weather_1"
+    assert "    from feature group weather_1, commit 2" in shown
+    assert lines(url, "lineage", "weather", "--mermaid")[0] == "flowchart LR"
+    document = answer(url, "lineage", "weather")
+    assert document["of"] == "feature group weather_1"
+    kinds = {node["kind"] for node in document["nodes"]}
+    assert kinds == {"feature group", "feature view", "training dataset"}
+
+
 def test_show_what_is_not_there(url: str) -> None:
     assert "No feature group or feature view named 'wether'. Did you mean 'weather'?" in error(
         "--url", url, "show", "wether"

@@ -130,6 +130,26 @@ def show(
 
 
 @app.command()
+def lineage(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A feature group or feature view.", show_default=False)],
+    *,
+    version: Version = None,
+    kind: Annotated[
+        Literal["group", "view"] | None, typer.Option(help="Which one, if both have this name.")
+    ] = None,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a feature group or view was made from, and which views and training datasets were made from it."""
+    from hopyard.cli import documents, render
+
+    with _opened(ctx) as session:
+        document = documents.lineage(session, name, version, kind)
+    render.answer(document, render.mermaid if as_mermaid else render.lineage, as_json=as_json)
+
+
+@app.command()
 def head(
     ctx: typer.Context,
     name: Name,

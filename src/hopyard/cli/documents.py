@@ -25,6 +25,7 @@ from hopyard.observe.verify import verify
 from hopyard.query import sql as query_sql
 from hopyard.retrieve.changes import CHANGE_TYPE, between, changes_table
 from hopyard.retrieve.dataset import list_manifests
+from hopyard.retrieve.lineage import group_node, project_lineage, view_node
 from hopyard.retrieve.view import get_view, list_views
 from hopyard.session import Session
 from hopyard.time import show
@@ -64,6 +65,29 @@ def group_or_view(
     session: Session, name: str, version: int | None, kind: Literal["group", "view"] | None
 ) -> Document:
     """Return all about a feature group or a feature view. Raises NotFoundError, ConfigError (both are there)."""
+    found = _find(session, name, version, kind)
+    return _group(session, found) if isinstance(found, FeatureGroupSpec) else _view(session, found)
+
+
+def lineage(
+    session: Session, name: str, version: int | None, kind: Literal["group", "view"] | None
+) -> Document:
+    """Return what a feature group or a view was made from, and what was made from it. Raises as `group_or_view`."""
+    found = _find(session, name, version, kind)
+    node = group_node(found) if isinstance(found, FeatureGroupSpec) else view_node(found)
+    part = project_lineage(session).around(node.id)
+    return {
+        "of": node.id,
+        "nodes": [{"id": other.id, **msgspec.to_builtins(other)} for other in part.nodes],
+        "edges": msgspec.to_builtins(part.edges),
+        "mermaid": part.to_mermaid(),
+        "text": str(part),
+    }
+
+
+def _find(
+    session: Session, name: str, version: int | None, kind: Literal["group", "view"] | None
+) -> FeatureGroupSpec | FeatureViewSpec:
     groups = {spec.name for spec in list_groups(session, None)}
     views = {spec.name for spec in list_views(session, None)}
     if kind is None:
@@ -74,9 +98,7 @@ def group_or_view(
         if name not in groups | views:
             raise NotFoundError("feature group or feature view", name, groups | views)
         kind = "group" if name in groups else "view"
-    if kind == "group":
-        return _group(session, get_group(session, name, version))
-    return _view(session, get_view(session, name, version))
+    return get_group(session, name, version) if kind == "group" else get_view(session, name, version)
 
 
 def head(session: Session, name: str, version: int | None, n: int, as_of: str | None) -> Document:

@@ -60,6 +60,18 @@ def project(document: Document) -> None:
     _datasets(document["training_datasets"])
 
 
+def lineage(document: Document) -> None:
+    """Show each node and what it was made from."""
+    for line in document["text"].splitlines():
+        _line(line)
+
+
+def mermaid(document: Document) -> None:
+    """Show a flowchart."""
+    for line in document["mermaid"].splitlines():
+        _line(line)
+
+
 def group(document: Document) -> None:
     """Show a feature group."""
     online = document["online"]

@@ -32,8 +32,8 @@ def check_unused(session: Session, spec: FeatureGroupSpec, *, force: bool) -> No
         )
 
 
-def delete_view(session: Session, view: FeatureViewSpec, *, force: bool) -> None:
-    """Remove a view; its training datasets must be gone, or go with it if forced.
+def delete_view(session: Session, view: FeatureViewSpec, *, force: bool) -> list[str]:
+    """Remove a view, and return what was removed; its training datasets must be gone, or go with it if forced.
 
     Raises:
         TrainingDatasetError: it has training datasets.
@@ -50,3 +50,5 @@ def delete_view(session: Session, view: FeatureViewSpec, *, force: bool) -> None
     for dataset in datasets:
         delete_dataset(session, load_manifest(dataset))
     session.registry.delete(record)
+    went = [f"training dataset {dataset.version} of {view.label}" for dataset in datasets]
+    return [*went, f"feature view {view.label}"]

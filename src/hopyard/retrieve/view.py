@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -16,6 +16,7 @@ from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.model.specs import VIEW_FORMAT, FeatureViewSpec, TransformationSpec
 from hopyard.ports import Record, RecordKind
 from hopyard.query.build import as_of, check_ages, check_unambiguous
+from hopyard.retrieve.read import time_range
 from hopyard.session import Session
 from hopyard.time import Instant
 
@@ -57,6 +58,56 @@ def create_view(session: Session, spec: FeatureViewSpec) -> FeatureViewSpec:
     raise ConflictError(
         f"No version of feature view {spec.name!r} could be taken in {MAX_TRIES} tries. Try again."
     )
+
+
+def change_view(
+    session: Session, spec: FeatureViewSpec, change: Callable[[FeatureViewSpec], FeatureViewSpec]
+) -> FeatureViewSpec:
+    """Return the view after a change of its stored spec; decided anew when somebody else changed it in between.
+
+    Raises:
+        NotFoundError: the view is gone.
+        ConflictError: others were faster every time.
+    """
+    for _ in range(MAX_TRIES):
+        stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
+        changed = change(load_view(stored))
+        record = msgspec.structs.replace(stored, body=to_json(changed), actor=session.actor)
+        try:
+            session.registry.put(record, expected_revision=stored.revision)
+            return changed
+        except ConflictError:
+            continue
+    raise ConflictError(f"{spec.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
+
+
+def tag_view(session: Session, spec: FeatureViewSpec, name: str, value: str) -> FeatureViewSpec:
+    """Return the view with a tag set."""
+    check_name("tag", name)
+    return change_view(
+        session, spec, lambda stored: msgspec.structs.replace(stored, tags={**stored.tags, name: value})
+    )
+
+
+def untag_view(session: Session, spec: FeatureViewSpec, name: str) -> FeatureViewSpec:
+    """Return the view without a tag. Raises NotFoundError."""
+
+    def change(stored: FeatureViewSpec) -> FeatureViewSpec:
+        if name not in stored.tags:
+            raise NotFoundError(f"tag of {spec.label!r}", name, stored.tags)
+        tags = {key: value for key, value in stored.tags.items() if key != name}
+        return msgspec.structs.replace(stored, tags=tags)
+
+    return change_view(session, spec, change)
+
+
+def batch_plan(view: FeatureViewSpec, start_us: int | None, end_us: int | None) -> Plan:
+    """Return the plan of a view's features for all rows of its root in a range of event time (UTC microseconds).
+
+    The filter on the joined rows is not in it: it selects what to train on.
+    """
+    plan = msgspec.structs.replace(view.plan, filter=None, outputs=feature_outputs(view))
+    return time_range(plan, start_us, end_us)
 
 
 def load_view(record: Record) -> FeatureViewSpec:
