@@ -112,3 +112,12 @@ def schema_from_arrow(schema: pa.Schema) -> Schema:
     return tuple(
         Field(name=field.name, type=str(from_arrow(field.type, column=field.name))) for field in schema
     )
+
+
+def has_statistics(type_: pa.DataType) -> bool:
+    """Return whether Parquet files have the least and the greatest value of columns of this type.
+
+    Of floats these do not know NaN, and engines take them as if there were none: rows with NaN are then lost to filters
+    that they fulfil. Floats inside of arrays and structs likewise.
+    """
+    return not (pa.types.is_floating(type_) or pa.types.is_nested(type_))
