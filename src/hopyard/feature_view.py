@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +10,26 @@ from hopyard.errors import NotFoundError, ServingError
 from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
 from hopyard.queries import Query
-from hopyard.retrieve.dataset import create_dataset, get_manifest, list_manifests
+from hopyard.retrieve.dataset import Target, create_dataset, get_manifest, list_manifests
+from hopyard.retrieve.dataset_files import full_path
 from hopyard.retrieve.frames import batch_frame, in_memory, stored_splits, vector_frame
+from hopyard.retrieve.layout import recipe_of_view
 from hopyard.retrieve.leakage.check import check_view
 from hopyard.retrieve.leakage.report import LeakageReport
 from hopyard.retrieve.lineage import parents
 from hopyard.retrieve.serving import open_reader
-from hopyard.retrieve.training import split_request
+from hopyard.retrieve.spine import view_spine
+from hopyard.retrieve.split_request import SplitRequest, split_request
 from hopyard.retrieve.usage import delete_view
 from hopyard.retrieve.vectors import Entry, VectorReader
-from hopyard.retrieve.view import batch_plan, feature_outputs, tag_view, untag_view, view_as_of
+from hopyard.retrieve.view import (
+    batch_plan,
+    feature_outputs,
+    tag_view,
+    training_outputs,
+    untag_view,
+    view_as_of,
+)
 from hopyard.session import Session
 from hopyard.time import Instant, optional_micros
 from hopyard.training_dataset import TrainingDataset
@@ -225,37 +236,46 @@ class FeatureView:
     def create_training_data(
         self,
         *,
+        spine: object = None,
         start_time: Instant | None = None,
         end_time: Instant | None = None,
         data_format: str = "parquet",
         description: str = "",
+        location: str | os.PathLike[str] = "",
+        store_spine: bool = True,
         as_of: Instant | None = None,
     ) -> TrainingDataset:
         """Materialise all rows as the next training dataset version, and return it.
 
+        Rows are streamed within the memory limit, and nothing of the dataset is visible before all of it is on disk.
+
         Args:
+            spine: a dataframe in the place of the root group, see `training_data`. Its rows are stored with the
+                dataset, so that it can be rebuilt.
             start_time: only rows with this event time or a later one (UTC).
             end_time: only rows with an earlier event time than this (UTC).
             data_format: parquet, csv or arrow (IPC files).
+            location: a folder for the files, new or empty, such as one on another disk; default: in the store.
+            store_spine: False: the dataframe is not kept; then `verify()` cannot tell, and `rebuild()` is refused.
             as_of: read the groups as committed at this instant; None: their last commits.
         Raises:
-            TrainingDatasetError: an unknown format, or one that cannot keep a column exactly; nothing was written.
+            TrainingDatasetError: an unknown format, or one that cannot keep a column exactly; a folder that is not
+                empty; a full disk. Nothing was kept.
         """
-        manifest = create_dataset(
-            self._session,
-            view_as_of(self._spec, as_of),
-            None,
+        target = Target(
+            view=self._spec,
             data_format=data_format,
             description=description,
-            start_us=optional_micros(start_time),
-            end_us=optional_micros(end_time),
+            location=full_path(location),
+            keep_spine=store_spine,
         )
-        return TrainingDataset(self._session, manifest)
+        return self._create(target, None, spine, as_of, start_time, end_time)
 
     def create_train_test_split(
         self,
         test_size: float | None = None,
         *,
+        spine: object = None,
         train_start: Instant | None = None,
         train_end: Instant | None = None,
         test_start: Instant | None = None,
@@ -267,6 +287,8 @@ class FeatureView:
         split_column: str | None = None,
         data_format: str = "parquet",
         description: str = "",
+        location: str | os.PathLike[str] = "",
+        store_spine: bool = True,
         as_of: Instant | None = None,
     ) -> TrainingDataset:
         """Materialise train and test as the next training dataset version, and return it.
@@ -282,20 +304,21 @@ class FeatureView:
             stratify_by=stratify_by,
             split_column=split_column,
         )
-        manifest = create_dataset(
-            self._session,
-            view_as_of(self._spec, as_of),
-            request,
+        target = Target(
+            view=self._spec,
             data_format=data_format,
             description=description,
+            location=full_path(location),
+            keep_spine=store_spine,
         )
-        return TrainingDataset(self._session, manifest)
+        return self._create(target, request, spine, as_of)
 
     def create_train_validation_test_split(
         self,
         validation_size: float | None = None,
         test_size: float | None = None,
         *,
+        spine: object = None,
         train_start: Instant | None = None,
         train_end: Instant | None = None,
         validation_start: Instant | None = None,
@@ -309,6 +332,8 @@ class FeatureView:
         split_column: str | None = None,
         data_format: str = "parquet",
         description: str = "",
+        location: str | os.PathLike[str] = "",
+        store_spine: bool = True,
         as_of: Instant | None = None,
     ) -> TrainingDataset:
         """Materialise train, validation and test as the next training dataset version; see the two-way method."""
@@ -325,12 +350,33 @@ class FeatureView:
             stratify_by=stratify_by,
             split_column=split_column,
         )
-        manifest = create_dataset(
-            self._session,
-            view_as_of(self._spec, as_of),
-            request,
+        target = Target(
+            view=self._spec,
             data_format=data_format,
             description=description,
+            location=full_path(location),
+            keep_spine=store_spine,
+        )
+        return self._create(target, request, spine, as_of)
+
+    def _create(
+        self,
+        target: Target,
+        request: SplitRequest | None,
+        spine: object,
+        as_of: Instant | None,
+        start_time: Instant | None = None,
+        end_time: Instant | None = None,
+    ) -> TrainingDataset:
+        view = view_as_of(self._spec, as_of)
+        rows = None if spine is None else view_spine(self._session, view, spine, training_outputs(view))
+        manifest = create_dataset(
+            self._session,
+            target,
+            recipe_of_view(view, rows),
+            request,
+            start_us=optional_micros(start_time),
+            end_us=optional_micros(end_time),
         )
         return TrainingDataset(self._session, manifest)
 
@@ -341,7 +387,8 @@ class FeatureView:
     def get_training_datasets(self) -> list[TrainingDataset]:
         """Return all training datasets of this view, oldest first."""
         return [
-            TrainingDataset(self._session, manifest) for manifest in list_manifests(self._session, self._spec)
+            TrainingDataset(self._session, manifest)
+            for manifest in list_manifests(self._session, self._spec.label)
         ]
 
     def get_training_data(

@@ -8,8 +8,10 @@ from typing import Any
 from hopyard.model.lineage import Lineage
 from hopyard.model.manifest import Manifest
 from hopyard.retrieve.convert import to_dataframe
-from hopyard.retrieve.dataset import Verification, dataset_folder, delete_dataset, read_split, rebuild, verify
+from hopyard.retrieve.dataset import delete_dataset, rebuild
+from hopyard.retrieve.dataset_files import dataset_folder, read_split
 from hopyard.retrieve.lineage import provenance
+from hopyard.retrieve.proof import Verification, verify
 from hopyard.session import Session
 from hopyard.time import from_micros
 

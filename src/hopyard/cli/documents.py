@@ -41,7 +41,7 @@ DIGITS_OF_A_DATE = 8
 def project(session: Session) -> Document:
     """Return the groups, views and training datasets of a project."""
     views = list_views(session, None)
-    datasets = {view.label: list_manifests(session, view) for view in views}
+    datasets = {view.label: list_manifests(session, view.label) for view in views}
     return {
         "project": session.project,
         "location": str(session.root),
@@ -290,7 +290,7 @@ def _view(session: Session, spec: FeatureViewSpec) -> Document:
         "labels": list(spec.labels),
         "root": plan.root.source.label,
         "joins": [_join(plan, node) for node in range(1, len(plan.nodes))],
-        "training_datasets": [_dataset(manifest) for manifest in list_manifests(session, spec)],
+        "training_datasets": [_dataset(manifest) for manifest in list_manifests(session, spec.label)],
     }
 
 

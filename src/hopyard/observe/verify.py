@@ -22,7 +22,8 @@ from hopyard.observe.orphans import find_orphans, is_registered
 from hopyard.observe.parity import Keys, check_online, commits_behind, hold, shown_key
 from hopyard.observe.report import DatasetCheck, Finding, FindingKind, GroupCheck, Report
 from hopyard.ports import OnlineTable, Record
-from hopyard.retrieve.dataset import broken_files, load_manifest
+from hopyard.retrieve.dataset import load_manifest
+from hopyard.retrieve.dataset_files import broken_files
 from hopyard.retrieve.view import load_view
 from hopyard.session import Session
 
