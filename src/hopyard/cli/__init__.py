@@ -1,4 +1,4 @@
-"""The command line: `demo`, `ls`, `show`, `head`, `commits`, `changes`, `vector`, `sql`, `verify`, `maintain`."""
+"""The command line: thin commands over the same functions as the Python API; docs/reference/cli.md lists them."""
 
 from __future__ import annotations
 

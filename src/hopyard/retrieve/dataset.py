@@ -13,6 +13,7 @@ from typing import cast
 import msgspec
 
 from hopyard.errors import AlreadyExistsError, NotFoundError, TrainingDatasetError
+from hopyard.ingest.draft import check_version
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import (
     MANIFEST_FORMAT,
@@ -68,6 +69,21 @@ class Target:
     keep_spine: bool = True
 
 
+def check_target(session: Session, target: Target) -> None:
+    """Raise the errors of `create_dataset` that show before there are any rows."""
+    get_format(target.data_format)
+    if target.location:
+        check_location(target.location)
+    if target.view is None:  # the versions of a view are counted at the end
+        _check_free(session, target.name, target.version or 0, view="")
+        for record in session.registry.list(session.project, "feature_view"):
+            if dataset_name(record.name, record.version) == target.name:
+                raise AlreadyExistsError(
+                    f"The name {target.name!r} is that of the training datasets of feature view {record.name!r} "
+                    f"version {record.version}. Choose another name."
+                )
+
+
 def create_dataset(
     session: Session,
     target: Target,
@@ -83,12 +99,9 @@ def create_dataset(
         TrainingDatasetError: nothing of the dataset was kept; the message says why.
         AlreadyExistsError: its name and version are taken.
     """
+    check_target(session, target)
     format_ = get_format(target.data_format)
-    if target.location:
-        check_location(target.location)
     draft = _draft(session, target, recipe, start_us, end_us)
-    if target.view is None:  # the versions of a view are counted at the end
-        _check_free(session, draft)
     with hidden_folder(session, draft) as folder:
         with Contents(recipe.labels, format_=format_, folder=folder) as contents:
             data = produce(session, recipe, request, contents.open, start_us=start_us, end_us=end_us)
@@ -106,7 +119,7 @@ def create_dataset(
             notes=data.notes,
         )
         with _hold(session, manifest):
-            _check_free(session, manifest)
+            _check_free(session, manifest.label, manifest.version, view=manifest.view)
             if not manifest.version:
                 manifest = msgspec.structs.replace(manifest, version=_next_version(session, manifest))
             if manifest.location:
@@ -184,24 +197,37 @@ def is_same(old: SplitContent, new: SplitContent) -> bool:
 
 def get_manifest(session: Session, view: FeatureViewSpec, version: int | None) -> Manifest:
     """Return the manifest of a view's training dataset; None: the latest. Raises NotFoundError."""
-    hint = " (create_training_data() or create_train_test_split() makes one)"
-    return find_manifest(
-        session, dataset_name(view.name, view.version), version, of=f"feature view {view.label!r}", hint=hint
-    )
+    record = session.registry.find(session.project, KIND, dataset_name(view.name, view.version), version)
+    if record is not None:
+        return load_manifest(record)
+    known = [str(manifest.version) for manifest in list_manifests(session, view.label)]
+    hint = "" if known else " (create_training_data() or create_train_test_split() makes one)"
+    kind = f"training dataset of feature view {view.label!r}{hint}"
+    raise NotFoundError(kind, str(version or "latest"), known)
 
 
-def find_manifest(session: Session, name: str, version: int | None, *, of: str, hint: str = "") -> Manifest:
-    """Return the manifest of a dataset by the name under which it is registered. Raises NotFoundError.
+def find_dataset(session: Session, name: str, version: int | None) -> Manifest:
+    """Return the manifest of a dataset by its name (`delays_1` for one of view `delays` version 1); None: the latest.
 
-    Args:
-        of, hint: for the message: whose dataset it is, and what makes the first one.
+    The name of a view stands for its latest version that has datasets.
+
+    Raises:
+        NotFoundError: there is no such dataset.
     """
-    record = session.registry.find(session.project, KIND, name, version)
-    if record is None:
-        known = [str(other.version) for other in session.registry.list(session.project, KIND, name)]
-        kind = f"training dataset of {of}{'' if known else hint}"
-        raise NotFoundError(kind, str(version or "latest"), known)
-    return load_manifest(record)
+    check_version(version)
+    everything = list_manifests(session)
+    named = [manifest for manifest in everything if manifest.label == name]
+    if not named:
+        of_view = [manifest for manifest in everything if manifest.view == name]
+        latest = max((manifest.view_version for manifest in of_view), default=0)
+        named = [manifest for manifest in of_view if manifest.view_version == latest]
+    if not named:
+        raise NotFoundError("training dataset", name, {manifest.label for manifest in everything})
+    found = [manifest for manifest in named if version in (None, manifest.version)]
+    if not found:
+        known = [str(manifest.version) for manifest in named]
+        raise NotFoundError(f"version of training dataset {name!r}", str(version), known)
+    return found[-1]
 
 
 def list_manifests(session: Session, name: str | None = None) -> list[Manifest]:
@@ -281,18 +307,17 @@ def _draft(
     )
 
 
-def _check_free(session: Session, manifest: Manifest) -> None:
+def _check_free(session: Session, name: str, version: int, *, view: str) -> None:
     """Raise AlreadyExistsError if another dataset has the version, or the name belongs to others."""
-    if manifest.version and session.registry.find(manifest.project, KIND, manifest.label, manifest.version):
+    if version and session.registry.find(session.project, KIND, name, version):
         raise AlreadyExistsError(
-            f"Training dataset {manifest.label!r} version {manifest.version} exists. Give another version, or none for "
-            f"the next one."
+            f"Training dataset {name!r} version {version} exists. Give another version, or none for the next one."
         )
-    latest = session.registry.find(manifest.project, KIND, manifest.label)
-    if latest is not None and load_manifest(latest).view != manifest.view:
+    latest = session.registry.find(session.project, KIND, name)
+    if latest is not None and load_manifest(latest).view != view:
         raise AlreadyExistsError(
-            f"The name {manifest.label!r} is that of the training datasets of "
-            f"{'a query or dataframe' if manifest.view else 'a feature view'}. Choose another name."
+            f"The name {name!r} is that of training datasets of {'a query' if view else 'a feature view'}. Choose "
+            f"another name."
         )
 
 

@@ -15,7 +15,7 @@ from hopyard.errors import NotFoundError, TrainingDatasetError
 from hopyard.model.manifest import ColumnSplit, Manifest, RandomSplit, Split, TimeSplit
 from hopyard.model.plan import Output, Plan
 from hopyard.model.schema import Field, Schema
-from hopyard.model.specs import FeatureViewSpec, TransformationSpec
+from hopyard.model.specs import FeatureViewSpec, TransformationSpec, row_identity
 from hopyard.query.lower import identity_order, multiples_order
 from hopyard.retrieve.read import with_outputs
 from hopyard.retrieve.spine import Spine
@@ -56,6 +56,27 @@ def recipe_of_view(view: FeatureViewSpec, spine: Spine | None = None) -> Recipe:
     )
 
 
+def recipe_of_query(plan: Plan, frame: pa.Table | None, labels: Sequence[str]) -> Recipe:
+    """Return what the training data of a query is made of; `frame`: the rows of a root that is a dataframe.
+
+    Raises:
+        NotFoundError: a label that the query does not have.
+    """
+    for label in labels:
+        if all(out.name != label for out in plan.outputs):
+            raise NotFoundError(
+                "column of the query (to be a label)", label, [out.name for out in plan.outputs]
+            )
+    source = plan.root.source
+    identity = row_identity(source.primary_key, source.event_time) if source.primary_key else ()
+    return Recipe(
+        plan=plan,
+        labels=tuple(labels),
+        spine=None if frame is None else Spine(plan, frame, identity),
+        models_see=frozenset(out.name for out in plan.outputs),
+    )
+
+
 def recipe_of_manifest(manifest: Manifest, spine: Spine | None = None) -> Recipe:
     """Return what a dataset was made of; `spine`: its stored rows, with the resolved plan of the manifest."""
     return Recipe(
@@ -78,9 +99,9 @@ class Layout:
         self.schema = plan.schema
         self._identity = () if request is None and plan.root.source.primary_key else _identity(plan)
         self._by = _deciding(recipe, plan, request)
-        hidden = (
-            () if recipe.spine is not None else self._identity
-        )  # a spine's columns are all among the outputs
+        shown = {out.feature: out.name for out in plan.outputs if out.node == 0}
+        self._read_as = {out.name: shown.get(out.feature, out.name) for out in self._identity}
+        hidden = [out for out in self._identity if out.feature not in shown]
         self.plan = with_outputs(plan, (*plan.outputs, *hidden, *self._by))
         if isinstance(request, TimeSplit) and plan.root.source.event_time is None:
             raise TrainingDatasetError(
@@ -155,8 +176,7 @@ class Layout:
         return times
 
     def _identities(self, table: pa.Table) -> pa.Table:
-        names = [out.name if self._spine is None else out.feature for out in self._identity]
-        return table.select(names).rename_columns([out.name for out in self._identity])
+        return table.select(list(self._read_as.values())).rename_columns(list(self._read_as))
 
     @property
     def _identity_schema(self) -> Schema:

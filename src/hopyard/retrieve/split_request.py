@@ -10,6 +10,8 @@ from itertools import pairwise
 
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.manifest import DEFAULT_SEED, ColumnSplit, TimeRange, TimeSplit
+from hopyard.model.names import check_name
+from hopyard.retrieve.split import random_split
 from hopyard.time import Instant, optional_micros
 
 
@@ -102,6 +104,32 @@ def split_request(
         group_by=groups,
         stratify_by=strata,
     )
+
+
+def named_request(splits: Mapping[str, float], seed: int | None) -> RandomRequest | None:
+    """Return a split into parts of these names and shares, the first of which is train; None: there are none.
+
+    Raises:
+        TrainingDatasetError: shares that do not sum to 1, or no numbers.
+        InvalidNameError: names that cannot name a folder.
+    """
+    if not isinstance(splits, Mapping):
+        raise TrainingDatasetError(
+            f"splits={splits!r} must be a dict of shares, such as {{'train': 0.8, 'test': 0.2}}."
+        )
+    if not splits:
+        return None
+    for name, share in splits.items():
+        check_name("split", name)
+        if isinstance(share, bool) or not isinstance(share, (int, float)):
+            raise TrainingDatasetError(f"splits={dict(splits)!r}: the share of {name!r} must be a number.")
+    request = RandomRequest(
+        names=tuple(splits),
+        ratios=tuple(map(float, splits.values())),
+        seed=DEFAULT_SEED if seed is None else _seed(seed),
+    )
+    random_split(request.names, request.ratios, n_rows=0)
+    return request
 
 
 def _columns(argument: str, names: object) -> tuple[str, ...]:
