@@ -1,4 +1,4 @@
-"""The command line: `demo`, `ls`, `show`, `head`, `commits`, `changes`, `vector`, `sql`, `verify`, `maintain`."""
+"""The command line; its commands are in commands.py."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ from hopyard.query.resolve import resolve
 from hopyard.retrieve.read import as_of_now, read_resolved, time_range, with_outputs
 from hopyard.retrieve.spine import Spine
 from hopyard.retrieve.split import assign, n_groups, random_split
+from hopyard.retrieve.trust import require_view_trust
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
 from hopyard.time import Instant, optional_micros
@@ -111,7 +112,9 @@ def compute(
         fitted: statistics to use; default: fitted on train (on all rows without a split).
     Raises:
         TrainingDatasetError: the split, or a transformation, cannot be computed on these rows.
+        UntrustedCodeError: the view has a function that may not run here.
     """
+    require_view_trust(session, view)
     outputs = training_outputs(view) if spine is None else spine.plan.outputs
     resolved, snapshots = resolve(session, (plan or view.plan) if spine is None else spine.plan)
     keys = _identity(resolved)
@@ -163,12 +166,14 @@ def batch_data(
     With a spine: its columns and the other features of the view for its rows, in its order.
     The filter on the joined rows is left out: it selects what to train on, such as the rows that have a label.
     """
-    outputs = (*feature_outputs(view), *extra) if spine is None else spine.plan.outputs
+    require_view_trust(session, view)
+    own = feature_outputs(view) if spine is None else spine.plan.outputs
+    outputs = (*own, *extra) if spine is None else own
     plan = msgspec.structs.replace(view.plan, filter=None) if spine is None else spine.plan
     resolved, snapshots = resolve(session, plan)
     wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
     rows = _read(session, wanted, snapshots, spine)
-    schema = with_outputs(resolved, outputs).schema
+    schema = with_outputs(resolved, own).schema
     return Transformer(view.transformations, fitted, schema).table(rows)
 
 
