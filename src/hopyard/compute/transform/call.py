@@ -22,6 +22,8 @@ _PLAIN: dict[str, Callable[[Any], object]] = {
 }
 """Makes the plain value of one whose type is derived, such as a member of an IntEnum."""
 
+_AS_IT_IS: dict[str, type] = {"boolean": bool, "double": float}
+
 
 class Call:
     """A function that is ready to be called. Raises UntrustedCodeError if it may not."""
@@ -32,14 +34,19 @@ class Call:
         self._takes = [
             field.feature_type if field.feature_type.kind in _OF_MANY_FORMS else None for field in arguments
         ]
+        self._has_forms = any(self._takes)
         self._function = load(function)
 
     def row(self, values: Sequence[object]) -> list[object]:
         """Return the results for the values of one row. Raises UserFunctionError."""
-        given = [
-            value if type_ is None else coerce(name, type_, value)
-            for name, type_, value in zip(self.function.parameters, self._takes, values, strict=True)
-        ]
+        given = (
+            values
+            if not self._has_forms
+            else [
+                value if type_ is None else coerce(name, type_, value)
+                for name, type_, value in zip(self.function.parameters, self._takes, values, strict=True)
+            ]
+        )
         results = self.run(given, values)
         return [self.checked(place, result, values) for place, result in enumerate(results)]
 
@@ -70,6 +77,8 @@ class Call:
     def checked(self, place: int, value: object, values: Sequence[object]) -> object:
         """Return one value of a result as its declared type has it. Raises UserFunctionError: it is none."""
         type_ = self.returns[place]
+        if type(value) is _AS_IT_IS.get(type_.kind):
+            return value
         try:
             if value is None or (type_.kind in ("timestamp", "date") and value != value):  # pandas.NaT
                 return None

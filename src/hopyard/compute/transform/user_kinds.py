@@ -62,14 +62,14 @@ def _bind_rows(spec: TransformationSpec, arguments: Schema, statistics: FittedSt
 def _bind_batches(spec: TransformationSpec, arguments: Schema, statistics: FittedStatistics) -> Transform:
     outputs, call = _declare(spec, arguments), Call(_function(spec), arguments)
     types = [to_arrow(type_) for type_ in call.returns]
+    takes = [to_arrow(field.feature_type) for field in arguments]
 
     def columns(taken: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
         parts = [_batch(call, block, arguments) for block in _blocks(taken, arguments)]
         return [pa.chunked_array([part[place] for part in parts], type_) for place, type_ in enumerate(types)]
 
     def values(taken: Sequence[object]) -> list[object]:
-        pairs = zip(taken, arguments, strict=True)
-        block = [pa.array([value], to_arrow(field.feature_type)) for value, field in pairs]
+        block = [pa.array([value], type_) for value, type_ in zip(taken, takes, strict=True)]
         results = _batch(call, block, arguments)
         return [call.checked(place, array[0].as_py(), taken) for place, array in enumerate(results)]
 
@@ -78,23 +78,25 @@ def _bind_batches(spec: TransformationSpec, arguments: Schema, statistics: Fitte
 
 def _batch(call: Call, block: Sequence[pa.Array], arguments: Schema) -> list[pa.Array]:
     """Return the results for the rows of a block: of the function where no argument is null, null elsewhere."""
+    if len(block[0]) and not any(array.null_count for array in block):
+        return _batch_of_known(call, block, arguments)
     known = np.ones(len(block[0]), dtype=bool)
     for array in block:
         known &= array.is_valid().to_numpy(zero_copy_only=False)
-    n_rows = int(known.sum())
-    if n_rows == 0:
+    if not known.any():
         return [pa.nulls(len(known), to_arrow(type_)) for type_ in call.returns]
-    taken = list(block) if n_rows == len(known) else [array.filter(pa.array(known)) for array in block]
-    given = [
-        to_argument(array, field.feature_type, call.function.mode)
-        for array, field in zip(taken, arguments, strict=True)
-    ]
-    results = call.run(given, [array[0].as_py() for array in taken], n_rows=n_rows)
-    found = [_result(call, place, result, taken) for place, result in enumerate(results)]
-    if n_rows == len(known):
-        return found
+    found = _batch_of_known(call, [array.filter(pa.array(known)) for array in block], arguments)
     places = pa.array(np.cumsum(known) - 1, mask=~known)
     return [array.take(places) for array in found]
+
+
+def _batch_of_known(call: Call, block: Sequence[pa.Array], arguments: Schema) -> list[pa.Array]:
+    given = [
+        to_argument(array, field.feature_type, call.function.mode)
+        for array, field in zip(block, arguments, strict=True)
+    ]
+    results = call.run(given, [array[0].as_py() for array in block], n_rows=len(block[0]))
+    return [_result(call, place, result, block) for place, result in enumerate(results)]
 
 
 def _result(call: Call, place: int, result: object, taken: Sequence[pa.Array]) -> pa.Array:
