@@ -2,11 +2,9 @@
 
 A virtual environment in a temporary folder gets another version of each library that computes or stores values: the
 newest one that pyproject.toml allows and that is not installed here, or the newest other one if there is none; with
-`make hashes ARGS='numpy==2.3.5'` that one, whatever is allowed.
-
-The datasets of `datasets.py` are made with the libraries of this environment, and verified and made again there; and
-the other way round. Before transformation the hashes must be equal. After it they may differ; then `verify()` must
-name what has another version. Exits with 1 if not.
+`make hashes ARGS='numpy==2.3.5'` that one, whatever is allowed. The datasets of `datasets.py` are made with the
+libraries of this environment, and verified and made again there; and the other way round. Before transformation the
+hashes must be equal. After it they may differ; then `verify()` must name what has another version. Exits with 1 if not.
 """
 
 from __future__ import annotations
