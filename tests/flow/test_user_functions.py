@@ -19,6 +19,7 @@ from hopyard.cli import app
 from hopyard.errors import (
     AlreadyExistsError,
     ConfigError,
+    NotFoundError,
     TrainingDatasetError,
     UntrustedCodeError,
     UserFunctionError,
@@ -157,6 +158,41 @@ def test_a_function_that_fails_leaves_no_training_dataset(fs: FeatureStore, quer
     assert view.get_training_datasets() == other.get_training_datasets() == []
 
 
+def test_functions_are_stored_by_name_and_version(fs: FeatureStore, query: Query) -> None:
+    @hopyard.udf("double")
+    def scaled(days: int) -> float:
+        return days * 2.0
+
+    first = fs.create_transformation_function(scaled)
+    assert (first.name, first.version, first.sha256) == ("scaled", 1, scaled.sha256)
+    assert fs.create_transformation_function(scaled).version == 1
+    assert fs.create_transformation_function(scaled, 1).version == 1
+
+    @hopyard.udf("double")
+    def scaled(days: int) -> float:  # type: ignore[no-redef]
+        return days * 3.0
+
+    assert fs.create_transformation_function(scaled).version == 2
+    with pytest.raises(AlreadyExistsError, match="'scaled' version 1 exists with other code"):
+        fs.create_transformation_function(scaled, 1)
+    assert fs.create_transformation_function(per_day, 7).version == 7
+    assert [(f.name, f.version) for f in fs.get_transformation_functions()] == [
+        *(("per_day", 7), ("scaled", 1), ("scaled", 2)),
+    ]
+    assert fs.get_transformation_function("scaled").sha256 == scaled.sha256
+    old = fs.get_transformation_function("scaled", 1)
+    view = fs.create_feature_view("v", query, transformation_functions=[old("days").alias("twice")])
+    assert view.training_data()[0]["twice"].tolist() == (view.training_data()[0]["days"] * 2).tolist()
+    for name, version in (("scaled", 3), ("scald", None)):
+        with pytest.raises(NotFoundError, match="transformation function"):
+            fs.get_transformation_function(name, version)
+    for wrong in (scaled.function, scaled("days"), hopyard.log("days"), None):
+        with pytest.raises(UserFunctionError, match="is no function that was decorated"):
+            fs.create_transformation_function(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="version=0"):
+        fs.create_transformation_function(scaled, 0)
+
+
 # In another process
 
 PROGRAM = """
@@ -184,6 +220,7 @@ if __name__ == "__main__":
         "v", group.select(["n"]), transformation_functions=[root("n"), twice("n"), hopyard.log("n")]
     )
     view.create_training_data()
+    fs.create_transformation_function(root)
 """
 
 
@@ -268,6 +305,21 @@ def test_yes_asks_nothing(stored: Project) -> None:
     stored.get_feature_store().get_feature_view("v").training_data()
     missing = CliRunner().invoke(app, ["--url", "store", "trust", "w"], prog_name="hopyard")
     assert missing.exit_code == 1 and "No feature view named 'w'" in missing.output
+
+
+def test_a_stored_function_is_code_of_others(stored: Project, tmp_path: Path) -> None:
+    fs = stored.get_feature_store()
+    root = fs.get_transformation_function("root")
+    with pytest.raises(UntrustedCodeError, match="hopyard trust root --kind function"):
+        root.function(4.0)
+    query = fs.get_feature_group("g").select(["n"])
+    view = fs.create_feature_view("w", query, transformation_functions=root("n"))
+    with pytest.raises(UntrustedCodeError, match="feature view 'w_1' runs 'root'"):
+        view.create_training_data()
+    assert not (tmp_path / "ran_again").exists()
+    result = CliRunner().invoke(app, ["--url", "store", "trust", "root", "--kind", "function", "--yes"])
+    assert result.exit_code == 0 and "Function root version 1 has this code" in result.output
+    assert view.create_training_data().manifest.splits[0].n_rows == 10
 
 
 def test_a_store_cannot_trust_itself(stored: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,22 @@ import typer
 
 from hopyard.cli.text import source_lines
 from hopyard.model.specs import FunctionSpec
+from hopyard.retrieve.functions import get_function
 from hopyard.retrieve.trust import functions_of
 from hopyard.retrieve.view import get_view
 from hopyard.session import Session
 from hopyard.trust import add_trusted, read_trusted
 
 
-def trust(session: Session, name: str, version: int | None, *, is_sure: bool) -> bool:
-    """Show the functions of a view that are not trusted yet, ask once, and return whether all are trusted now."""
+def trust(session: Session, name: str, version: int | None, kind: str, *, is_sure: bool) -> bool:
+    """Show the functions that are not trusted yet, ask once, and return whether all are trusted now.
+
+    Args:
+        kind: what `name` names: a `view`, or a stored `function`.
+    """
+    if kind == "function":
+        stored = get_function(session, name, version)
+        return _ask(session, f"Function {name} version {stored.version}", [stored.function], is_sure=is_sure)
     view = get_view(session, name, version)
     return _ask(session, f"Feature view {view.label}", functions_of(view.transformations), is_sure=is_sure)
 
@@ -27,7 +35,7 @@ def _ask(session: Session, owner: str, functions: Sequence[FunctionSpec], *, is_
     if not unknown:
         typer.echo(f"{owner} has no functions that you do not trust already.")
         return True
-    typer.echo(f"{owner} runs this code, which is stored with it:")
+    typer.echo(f"{owner} has this code:")
     for sha256, function in unknown.items():
         typer.echo(f"\n# {_title(function)}\n# {sha256}")
         for line in source_lines(function.source):

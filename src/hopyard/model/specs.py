@@ -15,6 +15,7 @@ from hopyard.model.schema import Field, Schema
 
 GROUP_FORMAT = 1
 VIEW_FORMAT = 1
+FUNCTION_FORMAT = 1
 
 EventTimeUnit = Literal["s", "ms", "us"]
 FunctionMode = Literal["python", "numpy", "pandas"]
@@ -114,6 +115,16 @@ class FunctionSpec(Frozen, frozen=True, kw_only=True):
             "source": self.source,
         }
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+
+class StoredFunctionSpec(Frozen, frozen=True, kw_only=True):
+    """A function under its name and a version, bound to no features."""
+
+    format_version: int = FUNCTION_FORMAT
+    project: str
+    version: int
+    id: str
+    function: FunctionSpec
 
 
 class TransformationSpec(Frozen, frozen=True, kw_only=True):

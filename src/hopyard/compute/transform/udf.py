@@ -128,6 +128,15 @@ def udf(
     return decorate
 
 
+def spec_of(function: object) -> FunctionSpec:
+    """Return the spec of a function. Raises UserFunctionError: it is not decorated, or bound to features already."""
+    if isinstance(function, Udf):
+        return function.spec
+    raise UserFunctionError(
+        f"{function!r} is no function that was decorated with @hopyard.udf(...), or it is bound to features already."
+    )
+
+
 def _returns(return_type: ReturnType) -> tuple[str, ...]:
     if not isinstance(return_type, (str, type)) and callable(return_type):
         raise UserFunctionError("Say what the function returns: @hopyard.udf('double').")
