@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -213,6 +214,41 @@ def test_a_write_that_fails_half_way_leaves_nothing_visible(made: Made, store: P
     assert sorted(path.name for path in home.iterdir()) == before
     assert [found.version for found in view.get_training_datasets()] == [1]
     assert view.create_train_test_split(0.3).version == 2
+
+
+def test_a_full_disk_leaves_nothing_half_written(made: Made, tmp_path: Path) -> None:
+    """A disk of 64 MB, and a dataset that needs more."""
+    view, _ = made
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("to mount a small disk needs more rights than this machine gives")
+    try:
+        rows = [{**SPINE[0], "note": os.urandom(500_000).hex()} for _ in range(100)]
+        for data_format in ("parquet", "csv", "arrow"):
+            with pytest.raises(TrainingDatasetError, match=r"No space left.*Nothing of it was kept"):
+                view.create_training_data(spine=rows, data_format=data_format, location=disk / "data")
+            assert list(disk.iterdir()) == []
+        assert [found.version for found in view.get_training_datasets()] == [1]
+        small = view.create_training_data(spine=SPINE, location=disk / "data")
+        assert small.verify().status == "same"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_bar_is_shown_on_a_terminal_alone(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view, _ = made
+    view.create_training_data()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    view.create_training_data()
+    shown = capsys.readouterr()
+    assert "training dataset demand_1" in shown.err and "140 rows" in shown.err
+    assert shown.out == ""
 
 
 @contextmanager

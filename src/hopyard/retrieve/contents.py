@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,14 +30,22 @@ class Contents:
 
     Args:
         folder: is there; each split gets a folder of its own in it.
+        tell: is told how many rows are done, and how many there are at most.
     """
 
     def __init__(
-        self, labels: Sequence[str], *, format_: Format | None = None, folder: Path | None = None
+        self,
+        labels: Sequence[str],
+        *,
+        format_: Format | None = None,
+        folder: Path | None = None,
+        tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        self._labels, self._format, self._folder = labels, format_, folder
+        self._labels, self._format, self._folder, self._tell = labels, format_, folder, tell
         self._parts: list[_Part] = []
+        self._n_rows, self._n_rows_at_most = 0, 0
         self._pool = ThreadPoolExecutor(2)
+        self._work: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -45,10 +54,13 @@ class Contents:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown()
+        for part in self._parts:
+            part.abandon()
 
     def open(self, data: TrainingData) -> Contents:
         """Get ready for the rows. Raises TrainingDatasetError: the format cannot keep them."""
         self._parts = [_Part(name, data, self._labels) for name in data.names]
+        self._n_rows_at_most = data.n_root_rows
         if self._format is not None and self._folder is not None:
             self._format.check(data.schema)
             for part in self._parts:
@@ -57,17 +69,24 @@ class Contents:
         return self
 
     def take(self, place: int, before: pa.Table, after: pa.Table) -> None:
+        self._wait()  # in the meantime these rows were made
         part = self._parts[place]
         part.n_rows += before.num_rows
+        self._n_rows += before.num_rows
+        self._tell(self._n_rows, self._n_rows_at_most)
         # Hashing and writing are done in C without the interpreter's lock, for most of the time.
-        work = [self._pool.submit(part.take_before, before), self._pool.submit(part.take_after, after)]
-        wait(work)
-        for done in work:
-            done.result()
+        self._work = [self._pool.submit(part.take_before, before), self._pool.submit(part.take_after, after)]
 
     def finish(self) -> tuple[SplitContent, ...]:
         """Finish the files, and return the content of each split."""
+        self._wait()
         return tuple(part.content(self._folder) for part in self._parts)
+
+    def _wait(self) -> None:
+        wait(self._work)
+        for done in self._work:
+            done.result()
+        self._work = []
 
 
 class _Part:
@@ -90,9 +109,17 @@ class _Part:
         if self.writer is not None:
             self.writer.write(rows)
 
+    def abandon(self) -> None:
+        """Let go of the files of a split that was not finished; they are removed with their folder."""
+        if self.writer is not None:
+            with suppress(OSError, pa.ArrowException):
+                self.writer.close()
+            self.writer = None
+
     def content(self, folder: Path | None) -> SplitContent:
         before: ContentHash = self._before.result()
         paths = () if self.writer is None else self.writer.close()
+        self.writer = None
         return SplitContent(
             name=self.name,
             n_rows=self.n_rows,

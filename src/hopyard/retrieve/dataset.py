@@ -38,6 +38,7 @@ from hopyard.retrieve.dataset_files import (
 )
 from hopyard.retrieve.formats import get_format
 from hopyard.retrieve.layout import Recipe, recipe_of_manifest
+from hopyard.retrieve.progress import progress
 from hopyard.retrieve.spine import Spine
 from hopyard.retrieve.split_request import RandomRequest
 from hopyard.retrieve.training import Sink, TrainingData, produce
@@ -103,7 +104,10 @@ def create_dataset(
     format_ = get_format(target.data_format)
     draft = _draft(session, target, recipe, start_us, end_us)
     with hidden_folder(session, draft) as folder:
-        with Contents(recipe.labels, format_=format_, folder=folder) as contents:
+        with (
+            progress(f"training dataset {draft.label}") as tell,
+            Contents(recipe.labels, format_=format_, folder=folder, tell=tell) as contents,
+        ):
             data = produce(session, recipe, request, contents.open, start_us=start_us, end_us=end_us)
             splits = contents.finish()
         spine = recipe.spine if target.keep_spine else None
@@ -142,7 +146,10 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
     recipe = stored_recipe(session, manifest)
     with hidden_folder(session, manifest) as folder:
         format_ = get_format(manifest.data_format)
-        with Contents(manifest.labels, format_=format_, folder=folder) as contents:
+        with (
+            progress(f"training dataset {manifest.label}") as tell,
+            Contents(manifest.labels, format_=format_, folder=folder, tell=tell) as contents,
+        ):
             repeat(session, manifest, recipe, contents.open)
             splits = contents.finish()
         different = [

@@ -17,6 +17,7 @@ from hopyard.model.schema import Field
 from hopyard.retrieve.contents import Contents
 from hopyard.retrieve.dataset import is_same, libraries, repeat, stored_recipe
 from hopyard.retrieve.dataset_files import broken_files, read_batches
+from hopyard.retrieve.progress import progress
 from hopyard.retrieve.training import TrainingData
 from hopyard.session import Session
 
@@ -54,7 +55,7 @@ def verify(session: Session, manifest: Manifest) -> Verification:
     broken = broken_files(session, manifest)
     try:
         recipe = stored_recipe(session, manifest)
-        with Contents(manifest.labels) as contents:
+        with progress(f"verify {manifest.label}") as tell, Contents(manifest.labels, tell=tell) as contents:
             repeat(session, manifest, recipe, contents.open)
             found = contents.finish()
         different = _differences(session, manifest, found, are_intact=not broken)

@@ -51,6 +51,7 @@ class TrainingData:
 
     Attributes:
         before_schema, schema: the columns before and after transformation.
+        n_root_rows: how many rows the root has before any filter, for a bar.
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class TrainingData:
     before_schema: Schema
     schema: Schema
     notes: tuple[str, ...]
+    n_root_rows: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,6 +128,7 @@ def produce(
             before_schema=layout.schema,
             schema=transformer.schema,
             notes=as_of_now(resolved),
+            n_root_rows=snapshots[0].n_rows if recipe.spine is None else recipe.spine.rows.num_rows,
         )
         sink = open_sink(data)
         first = ((rows, part) for rows, part in _with_places(spool, places))

@@ -20,13 +20,15 @@ class CsvWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
-        self._writer = pc.CSVWriter(path, schema, write_options=pc.WriteOptions(quoting_style="needed"))
+        self._file = pa.OSFile(str(path), "wb")
+        self._writer = pc.CSVWriter(self._file, schema, write_options=pc.WriteOptions(quoting_style="needed"))
 
     def write(self, rows: pa.Table) -> None:
         self._writer.write_table(rows.cast(self._schema))
 
     def close(self) -> Sequence[Path]:
-        self._writer.close()
+        with self._file:
+            self._writer.close()
         return [self._path]
 
 

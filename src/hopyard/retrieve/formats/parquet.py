@@ -20,8 +20,9 @@ class ParquetWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._blocks = path, Blocks(schema, ROW_GROUP_ROWS)
+        self._file = pa.OSFile(str(path), "wb")
         self._writer = pq.ParquetWriter(
-            path,
+            self._file,
             schema,
             compression="zstd",
             compression_level=1,
@@ -35,7 +36,7 @@ class ParquetWriter:
 
     def close(self) -> Sequence[Path]:
         rest = self._blocks.rest()
-        with self._writer:
+        with self._file, self._writer:  # the writer does not close the file where its end cannot be written
             if rest.num_rows:
                 self._writer.write_table(rest, row_group_size=ROW_GROUP_ROWS)
         return [self._path]
