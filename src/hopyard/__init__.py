@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         top_k_categorical,
         winsorize,
     )
+    from hopyard.compute.transform.udf import Udf, udf
     from hopyard.connect import login
     from hopyard.feature_group import FeatureGroup
     from hopyard.feature_store import FeatureStore
@@ -51,6 +52,7 @@ _HOMES = {
     "Project": "hopyard.project",
     "Query": "hopyard.queries",
     "TrainingDataset": "hopyard.training_dataset",
+    "Udf": "hopyard.compute.transform.udf",
     "equal_width_binner": "hopyard.compute.transform.builtin",
     "impute_constant": "hopyard.compute.transform.builtin",
     "impute_mean": "hopyard.compute.transform.builtin",
@@ -67,6 +69,7 @@ _HOMES = {
     "robust_scaler": "hopyard.compute.transform.builtin",
     "standard_scaler": "hopyard.compute.transform.builtin",
     "top_k_categorical": "hopyard.compute.transform.builtin",
+    "udf": "hopyard.compute.transform.udf",
     "winsorize": "hopyard.compute.transform.builtin",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "Project",
     "Query",
     "TrainingDataset",
+    "Udf",
     "equal_width_binner",
     "impute_constant",
     "impute_mean",
@@ -95,6 +99,7 @@ __all__ = [
     "robust_scaler",
     "standard_scaler",
     "top_k_categorical",
+    "udf",
     "winsorize",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlparse
@@ -30,6 +30,7 @@ class Config:
         memory_limit: of this process for queries, such as "4GB"; None: three quarters of the machine's memory. The
             engine spills to disk, and results stream, within it; a result that is read as one dataframe is on top.
         n_threads: for the query engine; None: one per core.
+        trust_file: which stored functions its user trusts, by hash; outside of every store.
         maintenance: whether a group whose files have become many and small is compacted in the background.
         late_from_rows, late_from_features: from how many rows in its groups, and features of one of them, on a query
             joins keys first and fetches the features of the winners afterwards. Results are the same; tests set it.
@@ -42,6 +43,7 @@ class Config:
     memory_limit: str | None = None
     n_threads: int | None = None
     maintenance: Maintenance = "background"
+    trust_file: Path = field(default_factory=lambda: _trust_file())
     late_from_rows: int = 200_000
     late_from_features: int = 2
 
@@ -72,6 +74,7 @@ def load_config(url: str | os.PathLike[str] | None = None) -> Config:
         memory_limit=_memory_limit(),
         n_threads=int(_number("HOPYARD_THREADS", 0)) or None,
         maintenance=_maintenance(),
+        trust_file=_trust_file(),
     )
 
 
@@ -133,6 +136,12 @@ def _maintenance() -> Maintenance:
     raise ConfigError(
         f"The environment variable HOPYARD_MAINTENANCE is {text!r}: it must be 'background' or 'off'."
     )
+
+
+def _trust_file() -> Path:
+    text = os.environ.get("HOPYARD_TRUST_FILE")
+    folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(text or f"{folder}/hopyard/trusted").expanduser().absolute()
 
 
 def _user() -> str:

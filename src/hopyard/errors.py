@@ -15,6 +15,8 @@
     │   └── MultipleMatchesError    a plain join that would multiply rows
     ├── TimeTravelError          an instant or a commit that cannot be read
     ├── TrainingDatasetError     splits, labels, formats, files of training data
+    ├── UserFunctionError        a user's function that cannot be kept, failed, or gave what it does not declare
+    ├── UntrustedCodeError       a stored function that its user has not trusted
     ├── ServingError             a view that cannot be served as it was trained
     │   └── FeatureVectorError   an entry that cannot be answered
     └── StoreError               the stores themselves
@@ -107,6 +109,14 @@ class TimeTravelError(HopyardError):
 
 class TrainingDatasetError(HopyardError):
     """Splits, labels, formats or files of training data that cannot be used."""
+
+
+class UserFunctionError(HopyardError):
+    """A user's function that cannot be kept, that failed, or whose result is not of the type that it declares."""
+
+
+class UntrustedCodeError(HopyardError):
+    """A stored function that was not written in this process and is not trusted. Nothing was run or written."""
 
 
 class ServingError(HopyardError):

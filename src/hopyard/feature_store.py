@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from hopyard.compute.transform.udf import Udf, spec_of
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
 from hopyard.ingest.draft import draft_group
@@ -18,6 +19,7 @@ from hopyard.query.namespace import find_feature, plan_features
 from hopyard.query.sql import sql
 from hopyard.retrieve.convert import to_dataframe
 from hopyard.retrieve.dataset import find_dataset, list_manifests
+from hopyard.retrieve.functions import get_function, list_functions, store_function
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
 from hopyard.session import Session
 from hopyard.time import Instant
@@ -272,6 +274,30 @@ class FeatureStore:
     def list_training_datasets(self, name: str | None = None) -> list[TrainingDataset]:
         """Return the stored training datasets, those of feature views too, ordered by name and version."""
         return [TrainingDataset(self._session, manifest) for manifest in list_manifests(self._session, name)]
+
+    def create_transformation_function(self, function: Udf, version: int | None = None) -> Udf:
+        """Store a function of your own in the project, under its name, and return it with its version.
+
+        Args:
+            function: what `hopyard.udf` made.
+            version: None: the one that has this very code, else the next one.
+        Raises:
+            AlreadyExistsError: this version has other code.
+        """
+        stored = store_function(self._session, spec_of(function), version)
+        return Udf(stored.function, stored.version)
+
+    def get_transformation_function(self, name: str, version: int | None = None) -> Udf:
+        """Return a stored function, to be bound to features; None: its latest version. Raises NotFoundError.
+
+        It runs only if this process defines it, too, or you trust it (`hopyard trust NAME --kind function`).
+        """
+        stored = get_function(self._session, name, version)
+        return Udf(stored.function, stored.version)
+
+    def get_transformation_functions(self) -> list[Udf]:
+        """Return the stored functions, all versions, ordered by name and version."""
+        return [Udf(stored.function, stored.version) for stored in list_functions(self._session)]
 
     def spine(
         self,

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlglot import exp
 
-RecordKind = Literal["project", "feature_group", "feature_view", "training_dataset"]
+RecordKind = Literal[
+    "project", "feature_group", "feature_view", "training_dataset", "transformation_function"
+]
 
 
 class Record(Frozen, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import hopyard
 from hopyard import errors
 from hopyard.model.commit import Commit
 from hopyard.model.manifest import ColumnSplit, LabelBalance, Manifest, RandomSplit, SplitContent, TimeSplit
+from hopyard.model.specs import FunctionSpec, TransformationSpec
 from hopyard.model.types import SCALARS
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +53,13 @@ def test_every_environment_variable_is_described() -> None:
     assert {name for name in used if f"| `{name}` |" not in page("configuration.md")} == set()
 
 
-@pytest.mark.parametrize("kind", [Manifest, RandomSplit, TimeSplit, ColumnSplit, SplitContent, LabelBalance])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(Manifest, RandomSplit, TimeSplit, ColumnSplit, SplitContent, LabelBalance),
+        *(TransformationSpec, FunctionSpec),
+    ],
+)
 def test_every_field_of_a_manifest_is_described(kind: type) -> None:
     described = set(re.findall(r"`([a-z0-9_]+)`", page("manifest.md")))
     assert set(kind.__struct_fields__) - described == set()  # type: ignore[attr-defined]

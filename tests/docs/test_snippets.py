@@ -120,6 +120,7 @@ def start(page: Path, folder: Path, *options: str) -> None:
     folder.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HOPYARD_")}
     environment["PYTHONPATH"] = str(ROOT / "src")
+    environment["HOPYARD_TRUST_FILE"] = str(folder.with_name("trusted"))
     result = subprocess.run(
         [sys.executable, __file__, str(page), *options],
         cwd=folder,

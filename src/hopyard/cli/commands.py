@@ -344,6 +344,24 @@ def maintain(
 
 
 @app.command()
+def trust(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The name of a feature view.", show_default=False)],
+    *,
+    version: Version = None,
+    kind: Annotated[Literal["view", "function"], typer.Option(help="What is named.")] = "view",
+    is_sure: Annotated[bool, typer.Option("--yes", help="Trust without being asked.")] = False,
+) -> None:
+    """Show the functions that are stored with a feature view, and trust them if you say so."""
+    from hopyard.cli.trust import trust as ask
+
+    with _opened(ctx) as session:
+        is_trusted = ask(session, name, version, kind, is_sure=is_sure)
+    if not is_trusted:
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     *,
     folder: Annotated[Path, typer.Option(help="Where the demo's store goes.")] = Path("hopyard-demo"),

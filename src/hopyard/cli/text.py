@@ -65,6 +65,20 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), joined)
 
 
+def source_lines(source: str) -> list[str]:
+    """Return the lines of source code as Python reads them, with everything shown that would not be seen.
+
+    Controls, and what changes the direction of text, could make code look like other code.
+    """
+    return ["".join(map(_visible, line.expandtabs(4))) for line in source.split("\n")]
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
 def _to_python(column: pa.ChunkedArray) -> list[Any]:
     import pyarrow as pa
 

@@ -121,3 +121,11 @@ def has_statistics(type_: pa.DataType) -> bool:
     that they fulfil. Floats inside of arrays and structs likewise.
     """
     return not (pa.types.is_floating(type_) or pa.types.is_nested(type_))
+
+
+def has_dictionary(type_: pa.DataType) -> bool:
+    """Return whether a column of this type is written with a dictionary of its values.
+
+    Floats and instants seldom repeat: to look for it takes a third of the time of a write, and is then given up.
+    """
+    return not (pa.types.is_floating(type_) or pa.types.is_timestamp(type_))

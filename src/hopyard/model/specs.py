@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
-from hopyard.errors import NotFoundError
+import msgspec
+
+from hopyard.errors import NotFoundError, UserFunctionError
 from hopyard.model.codec import Frozen
+from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Plan, Value
 from hopyard.model.schema import Field, Schema
 
 GROUP_FORMAT = 1
 VIEW_FORMAT = 1
+FUNCTION_FORMAT = 1
 
 EventTimeUnit = Literal["s", "ms", "us"]
+FunctionMode = Literal["python", "numpy", "pandas"]
 
 
 def row_identity(primary_key: tuple[str, ...], event_time: str | None) -> tuple[str, ...]:
@@ -87,13 +93,75 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
         raise NotFoundError(f"feature of {self.label!r}", name, [f.name for f in self.features])
 
 
+class FunctionSpec(Frozen, frozen=True, kw_only=True):
+    """A function that a user wrote: everything that decides its results. `drop` names parameters."""
+
+    name: str
+    parameters: tuple[str, ...]
+    returns: tuple[str, ...]
+    mode: FunctionMode = "python"
+    drop: tuple[str, ...] = ()
+    source: str
+
+    @property
+    def sha256(self) -> str:
+        """The hash by which it is trusted: of all its fields, as compact JSON with sorted keys."""
+        facts = {
+            "drop": self.drop,
+            "mode": self.mode,
+            "name": self.name,
+            "parameters": self.parameters,
+            "returns": self.returns,
+            "source": self.source,
+        }
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+
+class StoredFunctionSpec(Frozen, frozen=True, kw_only=True):
+    """A function under its name and a version, bound to no features."""
+
+    format_version: int = FUNCTION_FORMAT
+    project: str
+    version: int
+    id: str
+    function: FunctionSpec
+
+
 class TransformationSpec(Frozen, frozen=True, kw_only=True):
-    """A transformation bound to features of a view: its kernel's name, its source's hash, its columns."""
+    """A transformation bound to features of a view: its kernel's name, its source's hash, its columns.
+
+    A user's has its `function`, and the names of its results in `outputs`; a built-in one has neither.
+    """
 
     name: str
     features: tuple[str, ...]
     source_hash: str
     parameters: dict[str, float | int | str | bool] = {}
+    function: FunctionSpec | None = None
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """The features that do not stay beside the results: all of a built-in one, which replaces them."""
+        if self.function is None:
+            return frozenset(self.features)
+        pairs = zip(self.function.parameters, self.features, strict=True)
+        return frozenset(feature for parameter, feature in pairs if parameter in self.function.drop)
+
+    def alias(self, *names: str) -> TransformationSpec:
+        """Return the transformation with other names for its results; for functions of users only.
+
+        Raises:
+            UserFunctionError: not one name for each result, one twice, or the transformation is built in.
+            InvalidNameError: a name that cannot name a feature.
+        """
+        n_results = 0 if self.function is None else len(self.function.returns)
+        if len(names) != n_results or len(set(names)) < len(names):
+            takes = f"takes {n_results} different name(s)" if n_results else "is for functions of your own"
+            raise UserFunctionError(f"{self.name}(...).alias{names!r}: alias() {takes}, one for each result.")
+        for name in names:
+            check_name("feature", name)
+        return msgspec.structs.replace(self, outputs=names)
 
 
 class FeatureViewSpec(Frozen, frozen=True, kw_only=True):

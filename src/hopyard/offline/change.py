@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from sqlglot import exp
 
-from hopyard.model.arrow import from_arrow, has_statistics
+from hopyard.model.arrow import from_arrow, has_dictionary, has_statistics
 from hopyard.ports import Change
 
 _SOURCE, _TARGET = "source", "target"
@@ -63,14 +63,6 @@ def feature_types(table: DeltaTable) -> dict[str, str]:
 def unsized(type_: str) -> str:
     """Return a feature type without the sizes of its arrays."""
     return re.sub(r"\[\d+\]", "", type_)
-
-
-def has_dictionary(type_: pa.DataType) -> bool:
-    """Return whether a column of this type is written with a dictionary of its values.
-
-    Floats and instants seldom repeat: to look for it takes a third of the time of a write, and is then given up.
-    """
-    return not (pa.types.is_floating(type_) or pa.types.is_timestamp(type_))
 
 
 def _writer(schema: pa.Schema) -> WriterProperties:

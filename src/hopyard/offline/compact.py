@@ -18,10 +18,9 @@ import pyarrow.parquet as pq
 
 from hopyard.durable import sync
 from hopyard.errors import CorruptStoreError
-from hopyard.model.arrow import has_statistics
+from hopyard.model.arrow import has_dictionary, has_statistics
 from hopyard.model.commit import DataFile
 from hopyard.offline.actions import Add, MetaData
-from hopyard.offline.change import has_dictionary
 from hopyard.time import EPOCH, from_micros
 
 BATCH_BYTES = 32 * 2**20

@@ -36,6 +36,7 @@ class Recipe:
         plan: its outputs are the columns of the dataset.
         spine: the rows in the place of the root.
         models_see: the columns that a model may see, which cannot name the splits.
+        view, view_version: whose transformations they are, for messages.
     """
 
     plan: Plan
@@ -43,6 +44,8 @@ class Recipe:
     transformations: tuple[TransformationSpec, ...] = ()
     spine: Spine | None = None
     models_see: frozenset[str] = frozenset()
+    view: str = ""
+    view_version: int = 0
 
 
 def recipe_of_view(view: FeatureViewSpec, spine: Spine | None = None) -> Recipe:
@@ -53,6 +56,8 @@ def recipe_of_view(view: FeatureViewSpec, spine: Spine | None = None) -> Recipe:
         transformations=view.transformations,
         spine=spine,
         models_see=frozenset({*view.labels, *(out.name for out in feature_outputs(view))}),
+        view=view.name,
+        view_version=view.version,
     )
 
 
@@ -80,7 +85,12 @@ def recipe_of_query(plan: Plan, frame: pa.Table | None, labels: Sequence[str]) -
 def recipe_of_manifest(manifest: Manifest, spine: Spine | None = None) -> Recipe:
     """Return what a dataset was made of; `spine`: its stored rows, with the resolved plan of the manifest."""
     return Recipe(
-        plan=manifest.plan, labels=manifest.labels, transformations=manifest.transformations, spine=spine
+        plan=manifest.plan,
+        labels=manifest.labels,
+        transformations=manifest.transformations,
+        spine=spine,
+        view=manifest.view,
+        view_version=manifest.view_version,
     )
 
 

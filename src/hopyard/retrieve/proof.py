@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from hopyard.compute.row_hash import row_hashes
-from hopyard.errors import HopyardError
+from hopyard.errors import HopyardError, UntrustedCodeError
 from hopyard.model.manifest import Manifest, SplitContent
 from hopyard.model.plan import GroupSource
 from hopyard.model.schema import Field
@@ -46,7 +46,11 @@ class Verification:
 
 
 def verify(session: Session, manifest: Manifest) -> Verification:
-    """Return whether the files are intact and the tables still give the same content; see `Verification`."""
+    """Return whether the files are intact and the tables still give the same content; see `Verification`.
+
+    Raises:
+        UntrustedCodeError: a function of the view may not run here.
+    """
     broken = broken_files(session, manifest)
     try:
         recipe = stored_recipe(session, manifest)
@@ -54,6 +58,8 @@ def verify(session: Session, manifest: Manifest) -> Verification:
             repeat(session, manifest, recipe, contents.open)
             found = contents.finish()
         different = _differences(session, manifest, found, are_intact=not broken)
+    except UntrustedCodeError:
+        raise
     except HopyardError as error:
         return Verification("different" if broken else "cannot tell", (*broken, str(error)))
     return Verification("different" if broken or different else "same", (*broken, *different))

@@ -13,6 +13,7 @@ from hopyard.model.plan import GroupSource, Plan
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.retrieve.dataset import fitted_statistics
 from hopyard.retrieve.serving_plan import ServingKey, ServingNode, ServingOutput, ServingPlan
+from hopyard.retrieve.trust import require_view_trust
 from hopyard.retrieve.vectors import VectorReader
 from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
@@ -148,5 +149,6 @@ def open_reader(
     session: Session, view: FeatureViewSpec, training_dataset_version: int | None
 ) -> VectorReader:
     """Return the reader of a view's vectors; see `FeatureView.init_serving`."""
+    require_view_trust(session, view)
     fitted = fitted_statistics(session, view, training_dataset_version)
     return VectorReader(serving_plan(session, view, fitted), session.online, session.clock)

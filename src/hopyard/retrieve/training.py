@@ -34,6 +34,7 @@ from hopyard.retrieve.spine import Spine
 from hopyard.retrieve.split import EXACT_BELOW, Marks, assign, check_split, random_split
 from hopyard.retrieve.split_request import RandomRequest
 from hopyard.retrieve.spool import Spool
+from hopyard.retrieve.trust import require_transformations_trust, require_view_trust
 from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
 
@@ -93,7 +94,9 @@ def produce(
         in_memory: all rows at once, without temporary files.
     Raises:
         TrainingDatasetError: the split, or a transformation, cannot be computed on these rows.
+        UntrustedCodeError: the recipe has a function that may not run here.
     """
+    require_transformations_trust(session, recipe.transformations, recipe.view, recipe.view_version)
     resolved, snapshots = resolve(session, recipe.plan)
     layout = Layout(recipe, resolved, request)
     if request is not None and not isinstance(request, RandomRequest):
@@ -249,12 +252,14 @@ def batch_data(
     With a spine: its columns and the other features of the view for its rows, in its order.
     The filter on the joined rows is left out: it selects what to train on, such as the rows that have a label.
     """
-    outputs = (*feature_outputs(view), *extra) if spine is None else spine.plan.outputs
+    require_view_trust(session, view)
+    own = feature_outputs(view) if spine is None else spine.plan.outputs
+    outputs = (*own, *extra) if spine is None else own
     plan = msgspec.structs.replace(view.plan, filter=None) if spine is None else spine.plan
     resolved, snapshots = resolve(session, plan)
     wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
     order = identity_order(wanted) if spine is None else multiples_order(wanted)
     frame = None if spine is None else spine.rows
     rows = read_resolved(session, wanted, snapshots, frame=frame, order_by=order, missing="null")
-    schema = with_outputs(resolved, outputs).schema
+    schema = with_outputs(resolved, own).schema
     return Transformer(view.transformations, fitted, schema).table(rows)

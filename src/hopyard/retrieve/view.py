@@ -224,7 +224,8 @@ def _transformations(functions: object) -> tuple[TransformationSpec, ...]:
     if isinstance(functions, Sequence) and all(isinstance(item, TransformationSpec) for item in functions):
         return tuple(functions)
     raise TrainingDatasetError(
-        f"transformation_functions={functions!r} must be a list such as [hopyard.min_max_scaler('temp')]."
+        f"transformation_functions={functions!r} must be a list of transformations that are bound to features, such as "
+        f"[hopyard.min_max_scaler('temp'), my_function('temp', 'wind')]."
     )
 
 
@@ -280,5 +281,12 @@ def _difference(stored: FeatureViewSpec, asked: FeatureViewSpec, what: str) -> s
         old, new = (
             [f"{t.name}({', '.join(t.features)})" for t in spec.transformations] for spec in (stored, asked)
         )
-        return f"transformations are {old}, not {new}"
+        if old != new:
+            return f"transformations are {old}, not {new}"
+        changed = [
+            t.name
+            for t, u in zip(stored.transformations, asked.transformations, strict=True)
+            if t.source_hash != u.source_hash
+        ]
+        return f"transformations have other {f'code ({changed})' if changed else 'parameters or names'}"
     return f"{what} is {list(getattr(stored, what))}, not {list(getattr(asked, what))}"

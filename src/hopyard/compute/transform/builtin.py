@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from hopyard.compute.transform import array_kinds, category_kinds, missing_kinds, number_kinds
 from hopyard.compute.transform.kind import Kind, Transform, check_share
+from hopyard.compute.transform.user_kinds import user_kind
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.arrow import from_arrow
 from hopyard.model.manifest import FittedStatistics
@@ -161,7 +162,7 @@ def declare(spec: TransformationSpec, arguments: Schema) -> Schema | None:
     Raises:
         TrainingDatasetError: it cannot take such a feature, or there is no such transformation.
     """
-    kind = _kind(spec.name)
+    kind = _kind_of(spec)
     for field in arguments:
         if field.feature_type.kind not in kind.takes:
             raise TrainingDatasetError(
@@ -173,7 +174,7 @@ def declare(spec: TransformationSpec, arguments: Schema) -> Schema | None:
 
 def has_fit(spec: TransformationSpec) -> bool:
     """Return whether a transformation is fitted to train. Raises TrainingDatasetError: no such transformation."""
-    return _kind(spec.name).fit is not None
+    return _kind_of(spec).fit is not None
 
 
 def fit(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedStatistics:
@@ -188,7 +189,7 @@ def fit(spec: TransformationSpec, columns: Sequence[pa.ChunkedArray]) -> FittedS
     Raises:
         TrainingDatasetError: there is no value to fit to, or one beyond 3e144 in size, or the type does not suit.
     """
-    kind = _kind(spec.name)
+    kind = _kind_of(spec)
     if kind.fit is None:
         return FittedStatistics(feature=spec.features[0], transformation=spec.name)
     declare(spec, _fields(spec, columns))
@@ -208,7 +209,11 @@ def bind(spec: TransformationSpec, arguments: Schema, fitted: FittedStatistics) 
             f"{spec.name} of {spec.features[0]!r} cannot use statistics that were fitted for {fitted.transformation} "
             f"of {fitted.feature!r}. Create the training dataset anew with this view."
         )
-    return _kind(spec.name).bind(spec, arguments, fitted)
+    return _kind_of(spec).bind(spec, arguments, fitted)
+
+
+def _kind_of(spec: TransformationSpec) -> Kind:
+    return _kind(spec.name) if spec.function is None else user_kind(spec.function)
 
 
 def _kind(name: str) -> Kind:

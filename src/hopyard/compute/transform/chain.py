@@ -61,6 +61,7 @@ class Transformer:
             return rows
         known = {field.name for field in self.before}
         others = [name for name in rows.column_names if name not in known]
+        _check_free(self.schema, others)
         rows = rows.combine_chunks() if any(len(step.spec.features) > 1 for step in self._steps) else rows
         columns = {name: rows.column(name) for name in rows.column_names}
         for step in self._steps:
@@ -86,6 +87,15 @@ class Transformer:
                 field.name: found for field, found in zip(step.transform.outputs, results, strict=True)
             }
         return [columns[field.name] for field in self.schema]
+
+
+def _check_free(schema: Schema, others: Sequence[str]) -> None:
+    for field in schema:
+        if field.name in others:
+            raise TrainingDatasetError(
+                f"A transformation gives {field.name!r}, and the rows have such a column already. Rename the result "
+                f"with alias(), or leave the column out."
+            )
 
 
 def check_all(specs: Sequence[TransformationSpec], schema: Schema) -> None:
@@ -147,7 +157,7 @@ def arguments(spec: TransformationSpec, schema: Schema) -> Schema:
 
 def placed(spec: TransformationSpec, schema: Schema, outputs: Schema) -> Schema:
     """Return the columns after a transformation, in order. Raises TrainingDatasetError: a result's name is taken."""
-    dropped = set(spec.features)
+    dropped = spec.dropped
     kept = [field for field in schema if field.name not in dropped]
     taken = {field.name for field in kept}
     for field in outputs:

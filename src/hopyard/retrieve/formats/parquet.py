@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hopyard.model.arrow import has_statistics, to_arrow_schema
+from hopyard.model.arrow import has_dictionary, has_statistics, to_arrow_schema
 from hopyard.model.schema import Schema
 from hopyard.retrieve.formats.rows import Blocks
 
@@ -20,8 +20,14 @@ class ParquetWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._blocks = path, Blocks(schema, ROW_GROUP_ROWS)
-        statistics = [field.name for field in schema if has_statistics(field.type)]
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd", write_statistics=statistics)
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[field.name for field in schema if has_dictionary(field.type)],
+            write_statistics=[field.name for field in schema if has_statistics(field.type)],
+        )
 
     def write(self, rows: pa.Table) -> None:
         for block in self._blocks.add(rows):
