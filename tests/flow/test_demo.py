@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -21,7 +22,7 @@ from hopyard.demo.result import DemoResult
 from hopyard.demo.run import HELD_BACK, run
 from hopyard.demo.serve import Served, flight_key
 from hopyard.demo.source import load_raw
-from hopyard.demo.tell import tell_parity, tell_trained
+from hopyard.demo.tell import tell_parity, tell_time_travel, tell_trained
 from hopyard.demo.train import Trained
 from hopyard.errors import ConfigError
 from hopyard.feature_view import FeatureView
@@ -85,7 +86,7 @@ class TestRun:
         assert ran.result.is_proven
 
     def test_the_training_dataset_is_the_same_after_all(self, ran: Ran, view: FeatureView) -> None:
-        assert ran.result.verification == "same"
+        assert ran.result.verification == ran.result.rebuilt_verification == "same"
         assert list(ran.result.hashes) == ["train", "test"]
         assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in ran.result.hashes.values())
         assert ran.result.rebuilt_hashes == ran.result.hashes
@@ -111,9 +112,10 @@ class TestRun:
         assert "\x1b" not in ran.text
         assert "\r" not in ran.text
         assert "served online = computed offline, bit for bit" in ran.text
-        assert "td.verify() says: same" in ran.text
+        assert ran.text.count("td.verify() says: same") == 2
         for sha256 in ran.result.hashes.values():
-            assert sha256 in ran.text
+            assert ran.text.count(sha256) == 2  # as made, and as made again
+        assert "rebuilt to the same hashes" in ran.text
         for step in ran.result.steps:
             assert ran.text.count(step.name) >= 2  # when it ends, and in the table
         assert f"hopyard --url {ran.result.folder} ls" in ran.text
@@ -192,6 +194,24 @@ class TestWords:
         assert "12 DIFFER FROM WHAT IS COMPUTED OFFLINE" in file.getvalue()
         assert "flight 0: other" in file.getvalue()
         assert "and 2 more" in file.getvalue()
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"verification": "different: a file"}, "td.verify() says: different: a file"),
+            ({"rebuilt_verification": "cannot tell"}, "td.verify() says: cannot tell"),
+            ({"rebuilt_hashes": {"train": "0" * 64}}, "REBUILT TO OTHER HASHES"),
+        ],
+    )
+    def test_a_dataset_that_is_not_the_same_is_loud(
+        self, ran: Ran, said: tuple[Report, io.StringIO], change: dict[str, Any], words: str
+    ) -> None:
+        report, file = said
+        assert ran.result.is_proven
+        result = replace(ran.result, **change)
+        tell_time_travel(result, report)
+        assert words in file.getvalue()
+        assert not result.is_proven
 
     def test_a_model_that_does_not_beat_the_baseline_is_said(self, said: tuple[Report, io.StringIO]) -> None:
         report, file = said

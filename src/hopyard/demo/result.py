@@ -24,6 +24,7 @@ class DemoResult:
         lookup_p50_us, lookup_p99_us: the time of get_feature_vector, in microseconds.
         parity: how the served vectors compare with the offline rows.
         verification: what the training dataset says about itself: same, different or cannot tell.
+        rebuilt_verification: what it says after it was deleted and made again.
         hashes, rebuilt_hashes: SHA-256 by split, after transformation: as made, and as made again after deletion.
         steps: what took how long.
     """
@@ -37,6 +38,7 @@ class DemoResult:
     lookup_p99_us: float
     parity: Parity
     verification: str
+    rebuilt_verification: str
     hashes: dict[str, str]
     rebuilt_hashes: dict[str, str]
     steps: tuple[Step, ...]
@@ -44,5 +46,6 @@ class DemoResult:
     @property
     def is_proven(self) -> bool:
         """Whether online equals offline, and the training dataset is what it was."""
-        is_same = self.verification == "same" and self.hashes == self.rebuilt_hashes
+        is_verified = self.verification == self.rebuilt_verification == "same"
+        is_same = is_verified and self.hashes == self.rebuilt_hashes
         return is_same and self.n_served > 0 and self.parity.n_different == 0

@@ -102,7 +102,7 @@ def run(
     n_mature = _insert_outcomes(groups["flights"], frames["flights"], known_flights, period[1], report)
     judged = judge(trained, view.features, served, departing)
     hashes = _hashes(dataset)
-    verification = _verify_and_rebuild(dataset, report)
+    verification, rebuilt_verification = _verify_and_rebuild(dataset, report)
 
     result = DemoResult(
         folder=folder,
@@ -114,6 +114,7 @@ def run(
         lookup_p99_us=served.lookup_us(99),
         parity=parity,
         verification=verification,
+        rebuilt_verification=rebuilt_verification,
         hashes=hashes,
         rebuilt_hashes=_hashes(view.get_training_dataset(dataset.version)),
         steps=tuple(report.steps),
@@ -160,8 +161,8 @@ def _insert_outcomes(
     return int((outcomes["scheduled_departure"] < HELD_BACK).sum())
 
 
-def _verify_and_rebuild(dataset: TrainingDataset, report: Report) -> str:
-    """Return what the dataset says about itself; then delete it and make it again."""
+def _verify_and_rebuild(dataset: TrainingDataset, report: Report) -> tuple[str, str]:
+    """Return what the dataset says about itself, before and after it was deleted and made again."""
     n_rows = sum(split.n_rows for split in dataset.manifest.splits)
     with report.step("verify training dataset") as work:
         verification = dataset.verify()
@@ -170,7 +171,10 @@ def _verify_and_rebuild(dataset: TrainingDataset, report: Report) -> str:
         dataset.delete()
         dataset.rebuild()
         work.advance(n_rows)
-    return str(verification)
+    with report.step("verify it again") as work:
+        again = dataset.verify()
+        work.advance(n_rows)
+    return str(verification), str(again)
 
 
 def _hashes(dataset: TrainingDataset) -> dict[str, str]:

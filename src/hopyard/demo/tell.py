@@ -57,15 +57,24 @@ def tell_time_travel(result: DemoResult, report: Report) -> None:
     for part in result.judged:
         aucs = f"AUC {part.auc:.4f}, of the baseline {part.baseline_auc:.4f}"
         report.say(f"{part.n_flights:,} online predictions {part.what}: {aucs}")
-    report.say(
-        f"td.verify() says: {result.verification}", style=GOOD if result.verification == "same" else BAD
-    )
-    for split, sha256 in result.hashes.items():
-        report.say(f"{split:<6} sha256 {sha256}")
+    _tell_status(result.verification, report)
+    _tell_hashes(result.hashes, report)
+    report.say("deleted, and rebuilt from the feature groups as they were then:")
+    _tell_status(result.rebuilt_verification, report)
+    _tell_hashes(result.rebuilt_hashes, report)
     if result.rebuilt_hashes == result.hashes:
-        report.say("deleted, and rebuilt from the feature groups as they were: the same hashes", style=GOOD)
+        report.say("rebuilt to the same hashes", style=GOOD)
     else:
-        report.say(f"deleted, and rebuilt to OTHER HASHES: {result.rebuilt_hashes}", style=BAD)
+        report.say("REBUILT TO OTHER HASHES", style=BAD)
+
+
+def _tell_status(status: str, report: Report) -> None:
+    report.say(f"td.verify() says: {status}", style=GOOD if status == "same" else BAD)
+
+
+def _tell_hashes(hashes: dict[str, str], report: Report) -> None:
+    for split, sha256 in hashes.items():
+        report.say(f"{split:<6} sha256 {sha256}")
 
 
 def tell_next(result: DemoResult, report: Report) -> None:
