@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from hopyard.cli.text import source_lines
+from hopyard.ingest.find import get_group
 from hopyard.model.specs import FunctionSpec
 from hopyard.retrieve.functions import get_function
 from hopyard.retrieve.trust import view_functions
@@ -19,8 +20,12 @@ def trust(session: Session, name: str, version: int | None, kind: str, *, is_sur
     """Show the functions that are not trusted yet, ask once, and return whether all are trusted now.
 
     Args:
-        kind: what `name` names: a `view`, or a stored `function`.
+        kind: what `name` names: a `view`, a `group`, or a stored `function`.
     """
+    if kind == "group":
+        group = get_group(session, name, version)
+        functions = [spec.function for spec in group.transformations if spec.function is not None]
+        return _ask(session, f"Feature group {group.label}", functions, is_sure=is_sure)
     if kind == "function":
         stored = get_function(session, name, version)
         return _ask(session, f"Function {name} version {stored.version}", [stored.function], is_sure=is_sure)
