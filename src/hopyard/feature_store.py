@@ -51,6 +51,7 @@ class FeatureStore:
         ttl: timedelta | None = None,
         online_enabled: bool = False,
         features: Mapping[str, str] | None = None,
+        transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
     ) -> FeatureGroup:
         """Return a new feature group; nothing is stored until its first `insert` or `save`.
 
@@ -69,6 +70,9 @@ class FeatureStore:
             ttl: the age past which a row no longer matches.
             online_enabled: serve the newest row per primary key online.
             features: feature types by name; default: inferred from the first frame.
+            transformation_functions: your own functions (`hopyard.udf`), bound to columns: their results are features,
+                computed at each insert and again in feature vectors. A column that they take and that is no feature is
+                a request parameter: it is used and not stored. Without `features`, these are the dropped ones.
         Raises:
             InvalidNameError: the name; the message shows the nearest valid one.
             AlreadyExistsError: this version is stored.
@@ -86,6 +90,7 @@ class FeatureStore:
             ttl=ttl,
             online_enabled=online_enabled,
             features=features,
+            transformation_functions=transformation_functions,
         )
         return FeatureGroup(self._session, spec, is_stored=False)
 
@@ -107,6 +112,7 @@ class FeatureStore:
         ttl: timedelta | None = None,
         online_enabled: bool | None = None,
         features: Mapping[str, str] | None = None,
+        transformation_functions: Sequence[TransformationSpec] | TransformationSpec | None = None,
     ) -> FeatureGroup:
         """Return the stored feature group, or a new one as `create_feature_group` does.
 
@@ -125,6 +131,7 @@ class FeatureStore:
             "ttl": ttl,
             "online_enabled": online_enabled,
             "features": features,
+            "transformation_functions": transformation_functions,
         }
         given = {argument: value for argument, value in asked.items() if value is not None}
         spec, is_stored = get_or_draft_group(self._session, name, version, given)

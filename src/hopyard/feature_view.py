@@ -177,6 +177,7 @@ class FeatureView(TrainingDataMethods):
         entry: Entry,
         *,
         passed_features: Entry | None = None,
+        request_parameters: Entry | None = None,
         allow_missing: bool = False,
         return_type: str = "list",
         transform: bool = True,
@@ -186,6 +187,7 @@ class FeatureView(TrainingDataMethods):
         Args:
             entry: the serving keys; features of the root that are known at request time may be given here, too.
             passed_features: features that the caller knows better, by name; they win over the online store.
+            request_parameters: what on-demand features are computed from, by name.
             allow_missing: null for features without an online row (or past their ttl) instead of an error.
             return_type: list (in the order of `features`), dict, numpy, pandas or polars.
             transform: False: the features as stored.
@@ -197,7 +199,13 @@ class FeatureView(TrainingDataMethods):
         """
         passed = None if passed_features is None else [passed_features]
         reader = self._serving()
-        rows = reader.read([entry], passed, allow_missing=allow_missing, transform=transform)
+        rows = reader.read(
+            [entry],
+            passed,
+            request_parameters=request_parameters,
+            allow_missing=allow_missing,
+            transform=transform,
+        )
         if return_type == "list":
             return rows[0]
         return vector_frame(reader.schema(transform=transform), rows, return_type, is_single=True)
@@ -207,13 +215,24 @@ class FeatureView(TrainingDataMethods):
         entries: Sequence[Entry],
         *,
         passed_features: Sequence[Entry] | None = None,
+        request_parameters: Entry | Sequence[Entry] | None = None,
         allow_missing: bool = False,
         return_type: str = "list",
         transform: bool = True,
     ) -> Any:
-        """Return one vector per entry, in their order, always; see `get_feature_vector`."""
+        """Return one vector per entry, in their order, always; see `get_feature_vector`.
+
+        Args:
+            request_parameters: the same for all entries, or a list with one for each.
+        """
         reader = self._serving()
-        rows = reader.read(entries, passed_features, allow_missing=allow_missing, transform=transform)
+        rows = reader.read(
+            entries,
+            passed_features,
+            request_parameters=request_parameters,
+            allow_missing=allow_missing,
+            transform=transform,
+        )
         if return_type == "list":
             return rows
         return vector_frame(reader.schema(transform=transform), rows, return_type, is_single=False)

@@ -349,7 +349,7 @@ def trust(
     name: Annotated[str, typer.Argument(help="The name of a feature view.", show_default=False)],
     *,
     version: Version = None,
-    kind: Annotated[Literal["view", "function"], typer.Option(help="What is named.")] = "view",
+    kind: Annotated[Literal["view", "group", "function"], typer.Option(help="What is named.")] = "view",
     is_sure: Annotated[bool, typer.Option("--yes", help="Trust without being asked.")] = False,
 ) -> None:
     """Show the functions that are stored with a feature view, and trust them if you say so."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import typer
 
 from hopyard.cli.text import source_lines
+from hopyard.ingest.find import get_group
 from hopyard.model.specs import FunctionSpec
 from hopyard.retrieve.functions import get_function
-from hopyard.retrieve.trust import functions_of
+from hopyard.retrieve.trust import view_functions
 from hopyard.retrieve.view import get_view
 from hopyard.session import Session
 from hopyard.trust import add_trusted, read_trusted
@@ -19,13 +20,17 @@ def trust(session: Session, name: str, version: int | None, kind: str, *, is_sur
     """Show the functions that are not trusted yet, ask once, and return whether all are trusted now.
 
     Args:
-        kind: what `name` names: a `view`, or a stored `function`.
+        kind: what `name` names: a `view`, a `group`, or a stored `function`.
     """
+    if kind == "group":
+        group = get_group(session, name, version)
+        functions = [spec.function for spec in group.transformations if spec.function is not None]
+        return _ask(session, f"Feature group {group.label}", functions, is_sure=is_sure)
     if kind == "function":
         stored = get_function(session, name, version)
         return _ask(session, f"Function {name} version {stored.version}", [stored.function], is_sure=is_sure)
     view = get_view(session, name, version)
-    return _ask(session, f"Feature view {view.label}", functions_of(view.transformations), is_sure=is_sure)
+    return _ask(session, f"Feature view {view.label}", view_functions(view), is_sure=is_sure)
 
 
 def _ask(session: Session, owner: str, functions: Sequence[FunctionSpec], *, is_sure: bool) -> bool:

@@ -83,7 +83,7 @@ def check_rows(
     if duplicates not in ("last", "error"):
         raise ConfigError(f"duplicates={duplicates!r} is unknown: use 'last' or 'error'.")
     _check_columns(spec, table)
-    rows = _typed(spec, spec.schema, table)
+    rows = typed(spec, spec.schema, table)
     _check_nulls(spec, rows)
     _check_partitions(spec, rows)
     _check_times(spec, rows, now_us=now_us, allow_future=allow_future)
@@ -117,7 +117,7 @@ def check_keys(spec: FeatureGroupSpec, table: pa.Table) -> pa.Table:
             f"Rows of {spec.label!r} are removed by the primary key {_quoted(spec.primary_key)}{event_time}; "
             f"the dataframe has the columns {_quoted(table.column_names)}. Select the key columns and nothing else."
         )
-    keys = _typed(spec, [spec.feature(name).field for name in names or spec.primary_key], table)
+    keys = typed(spec, [spec.feature(name).field for name in names or spec.primary_key], table)
     _check_nulls(spec, keys)
     return keys.filter(pa.array(_is_last(keys, keys.column_names)))
 
@@ -148,7 +148,7 @@ def _with_hint(name: str, missing: Sequence[str]) -> str:
     return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)
 
 
-def _typed(spec: FeatureGroupSpec, fields: Sequence[Field], table: pa.Table) -> pa.Table:
+def typed(spec: FeatureGroupSpec, fields: Sequence[Field], table: pa.Table) -> pa.Table:
     """Return the fields' columns in their stored types. Raises SchemaMismatchError that lists every misfit column."""
     schema = to_arrow_schema(tuple(fields))
     if not table.column_names:

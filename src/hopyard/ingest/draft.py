@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from hopyard.errors import AlreadyExistsError, ConfigError, SchemaMismatchError
 from hopyard.ingest.create import KIND, already_exists, create_group
+from hopyard.ingest.on_demand import draft_on_demand
 from hopyard.model.arrow import to_arrow
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Value, literal
-from hopyard.model.specs import EventTimeUnit, FeatureGroupSpec, FeatureSpec
+from hopyard.model.specs import EventTimeUnit, FeatureGroupSpec, FeatureSpec, TransformationSpec
 from hopyard.model.types import parse_type
 from hopyard.session import Session
 
@@ -32,6 +33,7 @@ def draft_group(
     ttl: timedelta | None = None,
     online_enabled: bool = False,
     features: Mapping[str, str] | None = None,
+    transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
 ) -> FeatureGroupSpec:
     """Return the spec of a group that is not stored yet: version 0 stands for the next one; no id, no location.
 
@@ -39,6 +41,7 @@ def draft_group(
         InvalidNameError: the name.
         AlreadyExistsError: this version is stored.
         ConfigError: a version below 1.
+        UserFunctionError, SchemaMismatchError: functions that cannot compute features of this group.
     """
     check_name("feature group", name)
     check_version(version)
@@ -47,7 +50,7 @@ def draft_group(
     _check_types(features or {})
     if version is not None and session.registry.find(session.project, KIND, name, version) is not None:
         raise already_exists(name, version)
-    return FeatureGroupSpec(
+    spec = FeatureGroupSpec(
         project=session.project,
         name=name,
         version=version or 0,
@@ -66,6 +69,7 @@ def draft_group(
         ttl_us=None if ttl is None else ttl // timedelta(microseconds=1),
         online_enabled=online_enabled,
     )
+    return draft_on_demand(spec, transformation_functions)
 
 
 def check_version(version: int | None) -> None:
@@ -90,6 +94,7 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
         "ttl": None if stored.ttl_us is None else timedelta(microseconds=stored.ttl_us),
         "online_enabled": stored.online_enabled,
         "features": {feature.name: feature.type for feature in stored.features},
+        "transformation_functions": stored.transformations,
     }
     differences = []
     for argument, value in asked.items():
@@ -98,6 +103,15 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
             wanted = _names(argument, value)
         elif argument == "foreign_key":
             wanted = _foreign_keys(value)
+        elif argument == "transformation_functions":
+            wanted = (value,) if isinstance(value, TransformationSpec) else tuple(value)
+        elif argument == "features":
+            computed = {name for item in stored.transformations for name in item.outputs}
+            found["features"] = {
+                name: type_
+                for name, type_ in found["features"].items()
+                if name in value or name not in computed
+            }
         if wanted != found[argument]:
             differences.append(f"{argument} is {_plain(found[argument])}, not {_plain(wanted)}")
     if differences:
@@ -185,6 +199,8 @@ def _foreign_keys(keys: Sequence[str] | Mapping[str, str] | str) -> tuple[Foreig
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, tuple) and any(isinstance(item, TransformationSpec) for item in value):
+        return str([f"{item.name}({', '.join(item.features)}) {item.source_hash[:12]}" for item in value])
     if isinstance(value, tuple):
         return str(
             [f"{key.column} -> {key.references}" if isinstance(key, ForeignKey) else key for key in value]

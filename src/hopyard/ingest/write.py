@@ -24,6 +24,7 @@ from hopyard.ingest.create import KIND, change_group, create_group, load_group
 from hopyard.ingest.frame import to_arrow_table
 from hopyard.ingest.infer import check_group, infer_features
 from hopyard.ingest.maintain import GIVE_WAY_SECONDS, group_lock, maintain_later
+from hopyard.ingest.on_demand import with_on_demand
 from hopyard.ingest.probe import files_to_probe
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Operation, Snapshot
@@ -60,7 +61,12 @@ def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: Ins
             if spec.online_enabled:
                 catch_up(session, spec)
             return known
-        return _insert(session, spec, _check(session, spec, table, options), options)
+        described, table = with_on_demand(session, spec, table)
+        checked = _check(session, described, table, options)
+        if described.request_parameters != spec.request_parameters:
+            parameters = described.request_parameters
+            change_group(session, spec, lambda s: msgspec.structs.replace(s, request_parameters=parameters))
+        return _insert(session, described, checked, options)
 
 
 def insert_first(
@@ -78,7 +84,7 @@ def insert_first(
         on_stored: called with the group once it is stored: it stays, whatever becomes of the rows.
     """
     _check_options(session, options)
-    table = to_arrow_table(frame)
+    draft, table = with_on_demand(session, draft, to_arrow_table(frame))
     described = msgspec.structs.replace(draft, features=infer_features(table, draft.features))
     check_group(described)
     checked = _check(session, described, table, options)

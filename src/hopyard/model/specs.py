@@ -41,58 +41,6 @@ class FeatureSpec(Frozen, frozen=True, kw_only=True):
         return Field(name=self.name, type=self.type)
 
 
-class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
-    """A named, versioned, typed table of features.
-
-    `id` is opaque and never reused; `location` is relative to the store's root, so that a copied folder still works.
-    """
-
-    format_version: int = GROUP_FORMAT
-    project: str
-    name: str
-    version: int
-    id: str
-    location: str
-    description: str = ""
-    features: tuple[FeatureSpec, ...]
-    primary_key: tuple[str, ...] = ()
-    foreign_key: tuple[ForeignKey, ...] = ()
-    partition_key: tuple[str, ...] = ()
-    event_time: str | None = None
-    event_time_unit: EventTimeUnit | None = None
-    ttl_us: int | None = None
-    online_enabled: bool = False
-    tags: dict[str, str] = {}
-
-    @property
-    def label(self) -> str:
-        """How messages and SQL call it: `weather_1`; `weather` while its version is not decided."""
-        return f"{self.name}_{self.version}" if self.version else self.name
-
-    @property
-    def schema(self) -> Schema:
-        return tuple(feature.field for feature in self.features)
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """The columns that identify a row offline: primary key, and event time when there is one."""
-        return row_identity(self.primary_key, self.event_time)
-
-    @property
-    def row_order(self) -> tuple[str, ...]:
-        """The columns by which rows are sorted in a file: event time, then key; none without a key."""
-        if not self.primary_key or self.event_time is None:
-            return self.primary_key
-        return (self.event_time, *(name for name in self.primary_key if name != self.event_time))
-
-    def feature(self, name: str) -> FeatureSpec:
-        """Return one feature. Raises NotFoundError."""
-        for feature in self.features:
-            if feature.name == name:
-                return feature
-        raise NotFoundError(f"feature of {self.label!r}", name, [f.name for f in self.features])
-
-
 class FunctionSpec(Frozen, frozen=True, kw_only=True):
     """A function that a user wrote: everything that decides its results. `drop` names parameters."""
 
@@ -164,6 +112,70 @@ class TransformationSpec(Frozen, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, outputs=names)
 
 
+class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
+    """A named, versioned, typed table of features.
+
+    `id` is opaque and never reused; `location` is relative to the store's root, so that a copied folder still works.
+    `transformations` compute features when rows are inserted; what they take is a feature or a request parameter, whose
+    type is known since the first insert.
+    """
+
+    format_version: int = GROUP_FORMAT
+    project: str
+    name: str
+    version: int
+    id: str
+    location: str
+    description: str = ""
+    features: tuple[FeatureSpec, ...]
+    primary_key: tuple[str, ...] = ()
+    foreign_key: tuple[ForeignKey, ...] = ()
+    partition_key: tuple[str, ...] = ()
+    event_time: str | None = None
+    event_time_unit: EventTimeUnit | None = None
+    ttl_us: int | None = None
+    online_enabled: bool = False
+    tags: dict[str, str] = {}
+    transformations: tuple[TransformationSpec, ...] = ()
+    request_parameters: Schema = ()
+
+    @property
+    def label(self) -> str:
+        """How messages and SQL call it: `weather_1`; `weather` while its version is not decided."""
+        return f"{self.name}_{self.version}" if self.version else self.name
+
+    @property
+    def schema(self) -> Schema:
+        return tuple(feature.field for feature in self.features)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that identify a row offline: primary key, and event time when there is one."""
+        return row_identity(self.primary_key, self.event_time)
+
+    @property
+    def row_order(self) -> tuple[str, ...]:
+        """The columns by which rows are sorted in a file: event time, then key; none without a key."""
+        if not self.primary_key or self.event_time is None:
+            return self.primary_key
+        return (self.event_time, *(name for name in self.primary_key if name != self.event_time))
+
+    def feature(self, name: str) -> FeatureSpec:
+        """Return one feature. Raises NotFoundError."""
+        for feature in self.features:
+            if feature.name == name:
+                return feature
+        raise NotFoundError(f"feature of {self.label!r}", name, [f.name for f in self.features])
+
+
+class OnDemandSpec(Frozen, frozen=True, kw_only=True):
+    """A function that computes on-demand features of a node of a view, as its group had it; and what it takes."""
+
+    node: int
+    transformation: TransformationSpec
+    takes: Schema
+
+
 class FeatureViewSpec(Frozen, frozen=True, kw_only=True):
     """A query, its labels and its transformations: the contract of one model."""
 
@@ -178,6 +190,7 @@ class FeatureViewSpec(Frozen, frozen=True, kw_only=True):
     training_helper_columns: tuple[str, ...] = ()
     inference_helper_columns: tuple[str, ...] = ()
     transformations: tuple[TransformationSpec, ...] = ()
+    on_demand: tuple[OnDemandSpec, ...] = ()
     tags: dict[str, str] = {}
 
     @property

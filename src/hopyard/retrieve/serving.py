@@ -10,9 +10,9 @@ from hopyard.ingest.create import KIND as GROUP_KIND
 from hopyard.ingest.create import load_group
 from hopyard.model.manifest import FittedStatistics
 from hopyard.model.plan import GroupSource, Plan
-from hopyard.model.specs import FeatureViewSpec
+from hopyard.model.specs import FeatureViewSpec, OnDemandSpec
 from hopyard.retrieve.dataset import fitted_statistics
-from hopyard.retrieve.serving_plan import ServingKey, ServingNode, ServingOutput, ServingPlan
+from hopyard.retrieve.serving_plan import ServingFunction, ServingKey, ServingNode, ServingOutput, ServingPlan
 from hopyard.retrieve.trust import require_view_trust
 from hopyard.retrieve.vectors import VectorReader
 from hopyard.retrieve.view import feature_outputs
@@ -42,6 +42,9 @@ def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[Fitte
         reads[out.node].add(out.feature)
     for join in plan.joins:
         reads[join.parent].update(key.left for key in join.keys)
+    functions = tuple(_function(plan, spec) for spec in view.on_demand)
+    for function in functions:
+        reads[function.node].update(function.stored)
     names = _key_names(plan)
     nodes = tuple(_node(session, plan, index, reads[index], names) for index in range(1, len(plan.nodes)))
     source = plan.root.source
@@ -59,8 +62,20 @@ def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[Fitte
         nodes=nodes,
         root=root,
         root_fields=tuple(field for field in source.fields if field.name in reads[0]),
+        on_demand=functions,
         transformations=view.transformations,
         fitted=tuple(fitted),
+    )
+
+
+def _function(plan: Plan, spec: OnDemandSpec) -> ServingFunction:
+    features = {field.name for field in plan.nodes[spec.node].source.fields}
+    return ServingFunction(
+        node=spec.node,
+        prefix=plan.join_of(spec.node).prefix if spec.node else "",
+        transformation=spec.transformation,
+        takes=spec.takes,
+        stored=tuple(field.name for field in spec.takes if field.name in features),
     )
 
 
@@ -149,6 +164,6 @@ def open_reader(
     session: Session, view: FeatureViewSpec, training_dataset_version: int | None
 ) -> VectorReader:
     """Return the reader of a view's vectors; see `FeatureView.init_serving`."""
-    require_view_trust(session, view)
+    require_view_trust(session, view, is_serving=True)
     fitted = fitted_statistics(session, view, training_dataset_version)
     return VectorReader(serving_plan(session, view, fitted), session.online, session.clock)

@@ -40,6 +40,23 @@ class ServingOutput(Frozen, frozen=True, kw_only=True):
     type: str
 
 
+class ServingFunction(Frozen, frozen=True, kw_only=True):
+    """A user's function that computes on-demand features of a node.
+
+    `takes` are its arguments; those in `stored` are features of the node, the others request parameters.
+    """
+
+    node: int
+    prefix: str
+    transformation: TransformationSpec
+    takes: Schema
+    stored: tuple[str, ...]
+
+    def names(self, argument: str) -> tuple[str, ...]:
+        """Return what an argument may be called in a request: with the prefix of its join first."""
+        return tuple(dict.fromkeys((self.prefix + argument, argument)))
+
+
 class ServingPlan(Frozen, frozen=True, kw_only=True):
     """How to answer a view's vectors. `root` is None when the root is not online: its features are passed."""
 
@@ -49,6 +66,7 @@ class ServingPlan(Frozen, frozen=True, kw_only=True):
     nodes: tuple[ServingNode, ...]
     root: ServingNode | None
     root_fields: Schema
+    on_demand: tuple[ServingFunction, ...] = ()
     transformations: tuple[TransformationSpec, ...] = ()
     fitted: tuple[FittedStatistics, ...] = ()
 

@@ -9,23 +9,32 @@ from hopyard.session import Session
 from hopyard.trust import require_trust
 
 
-def functions_of(transformations: Sequence[TransformationSpec]) -> tuple[FunctionSpec, ...]:
-    """Return the users' functions among transformations, each once."""
-    found = (spec.function for spec in transformations)
-    return tuple(dict.fromkeys(function for function in found if function is not None))
+def view_functions(view: FeatureViewSpec, *, is_serving: bool = True) -> tuple[FunctionSpec, ...]:
+    """Return the users' functions of a view, each once; those of on-demand features run in vectors only."""
+    on_demand = [spec.transformation for spec in view.on_demand] if is_serving else []
+    return _functions((*on_demand, *view.transformations))
 
 
-def require_view_trust(session: Session, view: FeatureViewSpec) -> None:
+def require_view_trust(session: Session, view: FeatureViewSpec, *, is_serving: bool = False) -> None:
     """Raise UntrustedCodeError if a view has a function that may not run; called before anything else is done."""
-    require_transformations_trust(session, view.transformations, view.name, view.version)
+    _require(session, view_functions(view, is_serving=is_serving), view.name, view.version)
 
 
 def require_transformations_trust(
     session: Session, transformations: Sequence[TransformationSpec], view: str, view_version: int
 ) -> None:
     """Raise UntrustedCodeError if one of the transformations of a view is a function that may not run."""
+    _require(session, _functions(transformations), view, view_version)
+
+
+def _functions(transformations: Sequence[TransformationSpec]) -> tuple[FunctionSpec, ...]:
+    found = (spec.function for spec in transformations)
+    return tuple(dict.fromkeys(function for function in found if function is not None))
+
+
+def _require(session: Session, functions: Sequence[FunctionSpec], view: str, view_version: int) -> None:
     require_trust(
-        {function.sha256: function.name for function in functions_of(transformations)},
+        {function.sha256: function.name for function in functions},
         trust_file=session.config.trust_file,
         store=session.root,
         owner=f"feature view '{view}_{view_version}'",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hopyard.compute.scalar import coerce
 from hopyard.compute.transform.chain import Transformer
@@ -17,11 +16,12 @@ from hopyard.model.types import FeatureType, parse_type
 from hopyard.online.decode import event_time_of, row_decoder
 from hopyard.online.keys import key_encoder
 from hopyard.ports import Lookup, OnlineStore
+from hopyard.retrieve.request import ABSENT as _ABSENT
+from hopyard.retrieve.request import OnDemand
 from hopyard.retrieve.serving_plan import ServingNode, ServingPlan
 from hopyard.time import Clock
 
 Entry = Mapping[str, object]
-_ABSENT: Any = object()
 
 _Rows = dict[int, tuple[list[object], list[object]] | None]
 """By node: what was decoded of its row, and the values of its key; None: there is no row."""
@@ -56,7 +56,10 @@ class VectorReader:
             for place, out in enumerate(plan.outputs)
             if out.node == 0
         ]
+        self._root_types = {field.name: field.feature_type for field in plan.root_fields}
         self._types = {out.name: parse_type(out.type) for out in plan.outputs}
+        self._on_demand = OnDemand(plan.on_demand, plan.outputs)
+        self._places = {(out.node, out.feature): place for place, out in enumerate(plan.outputs)}
         self._transformer = Transformer(plan.transformations, plan.fitted, plan.schema)
         self.serving_keys = self._serving_keys()
         self._accepted = self._accepted_names()
@@ -66,6 +69,7 @@ class VectorReader:
         entries: Sequence[Entry],
         passed: Sequence[Entry] | None = None,
         *,
+        request_parameters: Entry | Sequence[Entry] | None = None,
         allow_missing: bool = False,
         transform: bool = True,
     ) -> list[list[object]]:
@@ -74,10 +78,12 @@ class VectorReader:
         Args:
             entries: the serving keys of each vector; also the root's features that are known with them.
             passed: features that the caller knows better, by their names in the vector; they win over stored ones.
-            allow_missing: give null for what is missing, instead of raising.
+            request_parameters: what on-demand features are computed from, the same for all entries or one of each.
+            allow_missing: give null for what is missing, instead of raising; not for request parameters.
         Raises:
             FeatureVectorError: unknown or missing keys, a key of the wrong type, or (unless `allow_missing`) a key
-                without a row, a row past its ttl, or a root feature that nobody gave.
+                without a row, a row past its ttl, or a root feature that nobody gave; a missing request parameter.
+            UserFunctionError: a user's function fails, or gives something else than it declares.
         """
         for argument in (entries, passed):
             if isinstance(argument, (str, Mapping)) or not isinstance(argument, (Sequence, type(None))):
@@ -89,6 +95,7 @@ class VectorReader:
             raise FeatureVectorError(
                 f"There are {len(entries)} entries and {len(passed)} passed_features: give one of each per vector."
             )
+        asked = self._on_demand.per_entry(request_parameters, len(entries))
         given = [self._given(entry, passed[at] if passed else {}) for at, entry in enumerate(entries)]
         vectors: list[list[object]] = [[_ABSENT] * len(self.names) for _ in entries]
         found: list[_Rows] = [{} for _ in entries]
@@ -97,6 +104,13 @@ class VectorReader:
         for at, vector in enumerate(vectors):
             self._fill_root(vector, given[at])
             self._pass(vector, passed[at] if passed else {})
+            if self._on_demand:
+                self._on_demand.fill(
+                    vector,
+                    asked[at],
+                    passed[at] if passed else {},
+                    self._finder(vector, found[at], given[at]),
+                )
             if not allow_missing:
                 self._check_present(vector, given[at], found[at])
             for place, value in enumerate(vector):
@@ -263,6 +277,23 @@ class VectorReader:
                 value = facts.get(name, facts.get(feature, _ABSENT))
                 if value is not _ABSENT:
                     vector[place] = coerce(name, type_, value)
+
+    def _finder(
+        self, vector: Sequence[object], rows: _Rows, facts: dict[str, object]
+    ) -> Callable[[int, str], object]:
+        """Return what finds a feature of a node for one entry: in its vector, in its row, or in what is given."""
+
+        def find(node: int, feature: str) -> object:
+            place = self._places.get((node, feature))
+            if place is not None and vector[place] is not _ABSENT:
+                return vector[place]
+            row = rows.get(node)
+            if row is not None:
+                return self._from_parent(node, feature, rows)
+            type_ = self._root_types.get(feature) if node == 0 and 0 not in rows else None
+            return coerce(feature, type_, facts[feature]) if type_ and feature in facts else _ABSENT
+
+        return find
 
     def _pass(self, vector: list[object], passed: Entry) -> None:
         for name, value in passed.items():

@@ -16,6 +16,7 @@ from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.model.specs import VIEW_FORMAT, FeatureViewSpec, TransformationSpec
 from hopyard.ports import Record, RecordKind
 from hopyard.query.build import as_of, check_ages, check_unambiguous
+from hopyard.retrieve.on_demand import on_demand_of
 from hopyard.retrieve.read import time_range
 from hopyard.session import Session
 from hopyard.time import Instant
@@ -194,7 +195,7 @@ def draft_view(
 ) -> FeatureViewSpec:
     """Return the spec of a view that is not stored yet; version 0 stands for the next one."""
     check_version(version)
-    return FeatureViewSpec(
+    spec = FeatureViewSpec(
         project=session.project,
         name=name,
         version=version or 0,
@@ -206,6 +207,7 @@ def draft_view(
         inference_helper_columns=_names(inference_helper_columns, "inference_helper_columns"),
         transformations=_transformations(transformation_functions),
     )
+    return msgspec.structs.replace(spec, on_demand=on_demand_of(session, plan, feature_outputs(spec)))
 
 
 def _names(names: object, argument: str) -> tuple[str, ...]:
