@@ -3,6 +3,7 @@
 # make check   format, lint, types, import layers, docs build
 # make crash   a thousand writers killed at random times; make crash KILLS=100
 # make fuzz    random queries compared with the oracle; make fuzz CASES=100000 WORKERS=2
+# make hashes  the hashes of training datasets, with other versions of the libraries
 # make bench   every workload; make bench WORKLOAD=<name> RUNS=10
 # make docs    the documentation, in ./site
 # make clean   removes all that these targets made, the virtual environment too
@@ -30,7 +31,7 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check crash fuzz bench docs constraints clean
+.PHONY: help demo test check crash fuzz hashes bench docs constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -60,6 +61,9 @@ crash: $(DEV)
 
 fuzz: $(DEV)
 	$(BIN)/python tests/fuzz/run.py --cases $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+hashes: $(DEV)
+	$(BIN)/python tests/hashes/run.py $(ARGS)
 
 bench: $(DEV)
 	@for workload in $(WORKLOAD); do $(BIN)/python -m bench.$$workload --runs $(RUNS) $(ARGS); done

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "hopyard"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-HEAVY = ["duckdb", "pandas", "pyarrow", "deltalake", "sqlglot", "sqlalchemy", "numpy", "polars"]
+HEAVY = ["duckdb", "pandas", "pyarrow", "deltalake", "sqlglot", "sqlalchemy", "numpy", "polars", "pytest"]
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager"}
 BANNED_IMPORTS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 BANNED_CALLS = {"print", "eval", "exec"}
@@ -44,7 +44,14 @@ def loaded_after(code: str) -> set[str]:
     )
 
 
-@pytest.mark.parametrize("code", ["import hopyard", "import hopyard; dir(hopyard)"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import hopyard",
+        "import hopyard; dir(hopyard)",
+        "import hopyard.testing; dir(hopyard.testing)",
+    ],
+)
 def test_import_loads_no_heavy_package(code: str) -> None:
     assert loaded_after(code).isdisjoint(HEAVY)
 

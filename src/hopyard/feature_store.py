@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,10 +18,12 @@ from hopyard.query.feature import Feature
 from hopyard.query.namespace import find_feature, plan_features
 from hopyard.query.sql import sql
 from hopyard.retrieve.convert import to_dataframe
+from hopyard.retrieve.dataset import find_dataset, list_manifests
 from hopyard.retrieve.functions import get_function, list_functions, store_function
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
 from hopyard.session import Session
 from hopyard.time import Instant
+from hopyard.training_dataset import TrainingDataset, draft_dataset
 
 
 class FeatureStore:
@@ -220,6 +223,64 @@ class FeatureStore:
     def list_feature_views(self, name: str | None = None) -> list[FeatureView]:
         """Return the stored feature views, all versions, ordered by name and version."""
         return [FeatureView(self._session, spec) for spec in list_views(self._session, name)]
+
+    def create_training_dataset(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        description: str = "",
+        data_format: str = "parquet",
+        splits: Mapping[str, float] | None = None,
+        seed: int | None = None,
+        label: Sequence[str] | str = (),
+        location: str | os.PathLike[str] = "",
+    ) -> TrainingDataset:
+        """Return a new training dataset; its `save(query)` or `save(dataframe)` makes it, without a feature view.
+
+        Args:
+            name: lower-case letters, digits and underscores; not that of a view's datasets, such as `delays_1`.
+            version: None: the next one.
+            description: what it is for.
+            data_format: parquet, csv or arrow (IPC files).
+            splits: shares that sum to 1, such as `{"train": 0.8, "test": 0.2}`; rows are placed by a seeded hash of
+                their identity, see `FeatureView.train_test_split`. None: no splits.
+            seed: of the split; the default is fixed.
+            label: the column or columns to predict.
+            location: a folder for the files, new or empty; default: in the store.
+        Raises:
+            InvalidNameError, ConfigError: the name or version.
+            AlreadyExistsError: the version exists, or the name belongs to a feature view.
+            TrainingDatasetError: splits, a format or a location that cannot be.
+        """
+        draft = draft_dataset(
+            self._session,
+            name,
+            version,
+            description=description,
+            data_format=data_format,
+            splits=splits or {},
+            seed=seed,
+            label=label,
+            location=location,
+        )
+        return TrainingDataset(self._session, draft=draft)
+
+    def get_training_dataset(self, name: str, version: int | None = None) -> TrainingDataset:
+        """Return a stored training dataset by its name (`delays_1` for one of view `delays` version 1).
+
+        The name of a view stands for its latest version that has training datasets.
+
+        Args:
+            version: None: the latest.
+        Raises:
+            NotFoundError: there is none; close matches are listed.
+        """
+        return TrainingDataset(self._session, find_dataset(self._session, name, version))
+
+    def list_training_datasets(self, name: str | None = None) -> list[TrainingDataset]:
+        """Return the stored training datasets, those of feature views too, ordered by name and version."""
+        return [TrainingDataset(self._session, manifest) for manifest in list_manifests(self._session, name)]
 
     def create_transformation_function(self, function: Udf, version: int | None = None) -> Udf:
         """Store a function of your own in the project, under its name, and return it with its version.

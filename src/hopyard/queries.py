@@ -40,6 +40,11 @@ class Query:
         return self._plan
 
     @property
+    def frame(self) -> pa.Table | None:
+        """The rows of a left-most side that is a dataframe."""
+        return self._frame
+
+    @property
     def schema(self) -> Schema:
         """Names and feature types of the result, in order."""
         return self._plan.schema
@@ -228,10 +233,10 @@ def query_over(
     session: Session,
     df: object,
     *,
-    event_time: str | None,
-    event_time_unit: EventTimeUnit | None,
-    primary_key: Sequence[str] | str,
-    foreign_key: Sequence[str] | Mapping[str, str] | str,
+    event_time: str | None = None,
+    event_time_unit: EventTimeUnit | None = None,
+    primary_key: Sequence[str] | str = (),
+    foreign_key: Sequence[str] | Mapping[str, str] | str = (),
 ) -> Query:
     """Return a query whose root is a dataframe; see `FeatureStore.spine`."""
     spine = frame_spine(

@@ -1,35 +1,111 @@
-"""The user's training dataset: a version of a view's data that can be proven and made again."""
+"""The user's training dataset: rows for a model that can be proven and made again."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hopyard.errors import TrainingDatasetError
+from hopyard.ingest.draft import check_version
 from hopyard.model.lineage import Lineage
 from hopyard.model.manifest import Manifest
-from hopyard.retrieve.convert import to_dataframe
-from hopyard.retrieve.dataset import Verification, dataset_folder, delete_dataset, read_split, rebuild, verify
+from hopyard.model.names import check_name
+from hopyard.queries import Query, query_over
+from hopyard.retrieve.convert import check_limit, to_dataframe
+from hopyard.retrieve.dataset import Target, check_target, create_dataset, delete_dataset, rebuild
+from hopyard.retrieve.dataset_files import dataset_folder, full_path, read_spine, read_split
+from hopyard.retrieve.layout import recipe_of_query
 from hopyard.retrieve.lineage import provenance
+from hopyard.retrieve.proof import Verification, verify
+from hopyard.retrieve.split_request import RandomRequest, named_request
 from hopyard.session import Session
 from hopyard.time import from_micros
 
 
-class TrainingDataset:
-    """A materialised, versioned training dataset. Made by `FeatureView.create_*`."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A dataset that is not made yet: how it is to be kept, split and labelled."""
 
-    def __init__(self, session: Session, manifest: Manifest) -> None:
+    target: Target
+    request: RandomRequest | None
+    labels: tuple[str, ...]
+
+
+class TrainingDataset:
+    """A versioned training dataset. Made by `FeatureView.create_*`, or by `FeatureStore.create_training_dataset`.
+
+    The latter has no rows before `save`.
+    """
+
+    def __init__(
+        self, session: Session, manifest: Manifest | None = None, *, draft: Draft | None = None
+    ) -> None:
         self._session = session
-        self._manifest = manifest
+        self._stored = manifest
+        self._draft = draft
+
+    @property
+    def name(self) -> str:
+        """The name under which it is registered: `delays_1` for a dataset of view `delays` version 1."""
+        return self._draft.target.name if self._draft else self._manifest.label
 
     @property
     def version(self) -> int:
-        """The dataset's version, counted per feature view version."""
+        """The dataset's version, counted per name. Raises TrainingDatasetError before `save`, as all that follows."""
         return self._manifest.version
 
     @property
     def manifest(self) -> Manifest:
         """What the dataset was made from and what its content is; also in `manifest.json` in its folder."""
         return self._manifest
+
+    @property
+    def _manifest(self) -> Manifest:
+        if self._stored is None:
+            raise TrainingDatasetError(
+                f"Training dataset {self.name!r} has no rows yet: call save(query), or save(dataframe)."
+            )
+        return self._stored
+
+    def save(self, source: object) -> TrainingDataset:
+        """Make the dataset of a query, or of a dataframe as it is, and return it.
+
+        The rows of a query are ordered by the row identity of its left-most group; a dataframe keeps its own order, and
+        is stored with the dataset.
+
+        Args:
+            source: a `Query`, or any dataframe that `FeatureGroup.insert` takes.
+        Raises:
+            NotFoundError: a label that is no column.
+            AlreadyExistsError: the version was taken meanwhile.
+            TrainingDatasetError: it was saved already, or cannot be written; nothing was kept.
+        """
+        if self._draft is None:
+            raise TrainingDatasetError(
+                f"Training dataset {self.name!r} version {self.version} was saved already, and never changes. Create "
+                f"another version."
+            )
+        draft = self._draft
+        query = source if isinstance(source, Query) else query_over(self._session, source)
+        self._stored = create_dataset(
+            self._session, draft.target, recipe_of_query(query.plan, query.frame, draft.labels), draft.request
+        )
+        self._draft = None
+        return self
+
+    def get_query(self) -> Query:
+        """Return the query that the dataset was made of, at the commits that were read."""
+        rows = None if self._manifest.spine is None else read_spine(self._session, self._manifest)
+        return Query(self._session, self._manifest.plan, rows)
+
+    def show(self, n: int = 10, split: str | None = None) -> Any:
+        """Return the first `n` rows of a split, as a dataframe; see `read`."""
+        check_limit(n)
+        rows = read_split(self._session, self._manifest, split)
+        return to_dataframe(rows.slice(0, n), "default")
 
     @property
     def splits(self) -> list[str]:
@@ -85,7 +161,7 @@ class TrainingDataset:
         Raises:
             TrainingDatasetError: the content would not be the same; nothing was written.
         """
-        self._manifest = rebuild(self._session, self._manifest)
+        self._stored = rebuild(self._session, self._manifest)
         return self
 
     def provenance(self) -> Lineage:
@@ -97,5 +173,33 @@ class TrainingDataset:
         delete_dataset(self._session, self._manifest)
 
     def __repr__(self) -> str:
+        if self._stored is None:
+            return f"TrainingDataset({self.name}, not saved)"
         rows = ", ".join(f"{split.name}: {split.n_rows} rows" for split in self._manifest.splits)
-        return f"TrainingDataset({self._manifest.view}_{self._manifest.view_version}, version={self.version}, {rows})"
+        return f"TrainingDataset({self.name}, version={self.version}, {rows})"
+
+
+def draft_dataset(
+    session: Session,
+    name: str,
+    version: int | None,
+    *,
+    description: str,
+    data_format: str,
+    splits: Mapping[str, float],
+    seed: int | None,
+    label: Sequence[str] | str,
+    location: str | os.PathLike[str],
+) -> Draft:
+    """Return a dataset that is not made yet; see `FeatureStore.create_training_dataset`."""
+    check_name("training dataset", name)
+    check_version(version)
+    target = Target(
+        name=name,
+        version=version,
+        data_format=data_format,
+        description=description,
+        location=full_path(location),
+    )
+    check_target(session, target)
+    return Draft(target, named_request(splits, seed), (label,) if isinstance(label, str) else tuple(label))

@@ -23,6 +23,45 @@ from hopyard.testing.oracle import answer
 NAN, INF = float("nan"), float("inf")
 
 
+@pytest.mark.parametrize("kind", ["group", "compacted group", "dataframe"])
+@pytest.mark.parametrize("held", [[0.5], [0.5, 1.5], [-1.0, 0.0, 0.5]])
+def test_a_nan_counts_though_the_statistics_of_a_file_do_not_know_it(
+    fs: FeatureStore, held: list[float], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every operator, negated or not, with values below, at and above the least and the largest number of a file."""
+    types = {"id": "bigint", "x": "double", "f": "float"}
+    given = [(n, x, x) for n, x in enumerate([*held, NAN, None])]
+    rows = frame(types, given)
+    if kind == "dataframe":
+        every = fs.spine(rows, primary_key=["id"])
+    else:
+        group = fs.create_feature_group("numbers", primary_key=["id"], features=types)
+        group.insert(rows.slice(0, 1))
+        group.insert(rows.slice(1))
+        if kind == "compacted group":
+            monkeypatch.setattr("hopyard.ingest.maintain.MAX_SMALL_FILES", 1)
+            assert group.maintain().n_merged_files == 2
+        every = group.select_all()
+    for name in ("x", "f"):
+        for value in {value + step for value in held for step in (-1.0, 0.0, 1.0)}:
+            x = every[name]
+            asked = [x == value, x != value, x < value, x <= value, x > value, x >= value]
+            asked += [x.isin([value]), x.isin([value, value + 1]), x.between(value, value)]
+            for condition in [*asked, *(~one for one in asked), *((~one) | (x == 7) for one in asked)]:
+                query = every.filter(condition)
+                found = query.read(dataframe_type="arrow", order_by=["id"]).to_pylist()
+                assert_same_rows(found, answer(query.plan, [rows.to_pylist()]))
+
+
+def test_sql_finds_a_nan(fs: FeatureStore) -> None:
+    types = {"id": "bigint", "x": "double", "s": "struct<a:double>"}
+    rows = [(1, 0.5, {"a": 0.5}), (2, NAN, {"a": NAN})]
+    make_group(fs, "numbers", types, rows, primary_key=["id"])
+    for condition in ("isnan(x)", "x > 1", "x = 'nan'::double", "isnan(s.a)", "s.a > 1"):
+        found = fs.sql(f"select id from numbers_1 where {condition}", dataframe_type="python")
+        assert found == [{"id": 2}], condition
+
+
 def numbers(fs: FeatureStore) -> FeatureGroup:
     """Rows 1 to 6: -inf, 0, 5, inf, NaN, null."""
     values = [float("-inf"), 0.0, 5.0, INF, NAN, None]

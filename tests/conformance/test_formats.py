@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,16 @@ def table_of(types: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[Schem
 def assert_kept(data_format: str, folder: Path, schema: Schema, table: pa.Table) -> None:
     format_ = get_format(data_format)
     format_.check(schema)
-    files = format_.write(table, folder)
+    writer = format_.open(folder, to_arrow_schema(schema))
+    writer.write(table)
+    files = writer.close()
     assert files and all(path.is_file() and path.parent == folder for path in files)
     found = format_.read(files, schema)
     assert found.schema.equals(to_arrow_schema(schema))
     assert content(schema, found) == content(schema, table)
+    parts = list(format_.batches(files, schema))
+    assert all(part.schema.equals(found.schema) for part in parts)
+    assert content(schema, pa.concat_tables([found.schema.empty_table(), *parts])) == content(schema, table)
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
@@ -178,3 +184,16 @@ def test_csv_refuses_what_it_cannot_keep_and_says_what_does(type_: str) -> None:
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(TrainingDatasetError, match="csv, parquet"):
         get_format("xlsx")
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_how_rows_are_cut_into_calls_changes_no_byte(data_format: str, tmp_path: Path) -> None:
+    schema, table = table_of(["bigint", "string"], [[n, str(n) * (n % 7)] for n in range(130_000)])
+    written = []
+    for number, cuts in enumerate([[], [1, 122_880], [50_000, 50_000, 122_879, 129_999]]):
+        (tmp_path / str(number)).mkdir()
+        writer = get_format(data_format).open(tmp_path / str(number), to_arrow_schema(schema))
+        for start, end in pairwise([0, *cuts, table.num_rows]):
+            writer.write(table.slice(start, end - start))
+        written.append([path.read_bytes() for path in writer.close()])
+    assert written[0] == written[1] == written[2]

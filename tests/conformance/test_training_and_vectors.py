@@ -16,6 +16,7 @@ from hopyard.errors import FeatureVectorError, HopyardWarning, ServingError
 from hopyard.feature_store import FeatureStore
 from hopyard.feature_view import FeatureView
 from hopyard.model.manifest import RandomSplit
+from hopyard.queries import Query
 from hopyard.testing.frames import exact, frame
 from hopyard.testing.store import ManualClock, open_store
 
@@ -193,6 +194,28 @@ def test_7_what_cannot_be_served_as_it_was_trained_is_refused_with_every_reason(
         assert part in str(caught.value)
     with pytest.raises(ServingError, match="init_serving"):
         view.get_feature_vector({"city": "oslo"})
+
+
+def test_7_an_inner_join_below_another_join_and_a_negative_delay_are_refused(fs: FeatureStore) -> None:
+    """In training they leave out rows that are online."""
+    labels = make_group(fs, "labels", LABELS, primary_key=["id"], event_time="t", foreign_key="city")
+    places = {"city": "string", "land": "string", "x": "int"}
+    towns = make_group(fs, "towns", places, primary_key="city", foreign_key="land", online_enabled=True)
+    lands = make_group(fs, "lands", {"land": "string", "y": "int"}, primary_key="land", online_enabled=True)
+    root = labels.select(["id"])
+
+    def towns_and_lands(how: Any) -> Query:
+        return towns.select(["x"]).join(lands.select(["y"]), join_type=how, prefix="land_")
+
+    fs.create_feature_view("v", root.join(towns_and_lands("left"), join_type="inner")).init_serving()
+    below = fs.create_feature_view("v", root.join(towns_and_lands("inner")))
+    with pytest.raises(ServingError, match="'lands_1' is joined to 'towns_1' by an inner join.*'left'"):
+        below.init_serving()
+    query = root.join(towns.select(["x"]))
+    fs.create_feature_view("v", query.as_known(delay=timedelta(hours=1))).init_serving()
+    late = fs.create_feature_view("v", query.as_known(delay=timedelta(hours=-1)))
+    with pytest.raises(ServingError, match="the negative delay of as_known"):
+        late.init_serving()
 
 
 def test_7_a_vector_equals_the_point_in_time_row_of_its_moment(tmp_path: Path) -> None:

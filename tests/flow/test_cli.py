@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -309,6 +310,23 @@ def test_lineage(url: str) -> None:
     assert document["of"] == "feature group weather_1"
     kinds = {node["kind"] for node in document["nodes"]}
     assert kinds == {"feature group", "feature view", "training dataset"}
+
+
+def test_a_training_dataset_is_verified_and_rebuilt(url: str, tmp_path: Path) -> None:
+    copy = str(shutil.copytree(url, tmp_path / "store"))
+    assert lines(copy, "td", "verify", "delays")[0] == "delays_1 version 1: same"
+    document = answer(copy, "td", "verify", "delays_1", "--version", "1")
+    assert (document["status"], document["details"]) == ("same", [])
+    (tmp_path / "store/projects/default/training/delays_1/1/train/part-00000.parquet").unlink()
+    result = run("--url", copy, "td", "verify", "delays")
+    assert result.exit_code == 1
+    assert "delays_1 version 1: different" in result.stdout and "is gone" in result.stdout
+    assert "with the same content" in lines(copy, "td", "rebuild", "delays")[0]
+    assert lines(copy, "td", "verify", "delays")[0] == "delays_1 version 1: same"
+    missing = run("--url", copy, "td", "verify", "delay")
+    assert missing.exit_code == 1
+    assert "delays_1" in missing.stderr
+    assert "version" in run("--url", copy, "td", "verify", "delays", "--version", "7").stderr
 
 
 def test_show_what_is_not_there(url: str) -> None:

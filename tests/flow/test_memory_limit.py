@@ -58,10 +58,35 @@ def run(program: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
+DATASET = """
+import json, resource, sys
+import hopyard
+
+fs = hopyard.login(sys.argv[1]).get_feature_store()
+query = fs.get_feature_group("labels").select_all().join(fs.get_feature_group("readings").select_all())
+view = fs.create_feature_view("view", query, transformation_functions=[hopyard.min_max_scaler("x0")])
+splits = view.create_train_test_split(0.2).manifest.splits
+n_bytes = sum(file.size_bytes for split in splits for file in split.files)
+peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps({"n_rows": sum(s.n_rows for s in splits), "n_bytes": n_bytes, "peak_bytes": peak_bytes}))
+"""
+
+
 @pytest.mark.slow
 def test_a_result_larger_than_the_limit_streams_within_it(tmp_path: Path) -> None:
     run(BUILD, tmp_path / "store")
     found = json.loads(run(PROGRAM, tmp_path / "store", HOPYARD_MEMORY_LIMIT=str(LIMIT_BYTES)))
     assert found["n_rows"] == 4_000_000
     assert found["n_bytes"] > LIMIT_BYTES  # it does not fit at once
+    assert found["peak_bytes"] < LIMIT_BYTES
+
+
+@pytest.mark.slow
+def test_a_training_dataset_larger_than_the_limit_is_ordered_fitted_and_written_within_it(
+    tmp_path: Path,
+) -> None:
+    run(BUILD, tmp_path / "store")
+    found = json.loads(run(DATASET, tmp_path / "store", HOPYARD_MEMORY_LIMIT=str(LIMIT_BYTES)))
+    assert found["n_rows"] == 4_000_000
+    assert found["n_bytes"] > LIMIT_BYTES
     assert found["peak_bytes"] < LIMIT_BYTES

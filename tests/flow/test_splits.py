@@ -119,13 +119,11 @@ def test_names_of_no_split_and_columns_that_a_model_sees_are_refused(store: Proj
     rows = fs.create_feature_group("rows", primary_key="k")
     rows.insert([{"k": n, "part": ["train", "test", "tset"][n % 3], "y": n % 2} for n in range(9)])
     hidden = fs.create_feature_view("hidden", rows.select(["k", "y"]), labels="y")
-    with pytest.raises(
-        TrainingDatasetError, match=r"name no split: 'tset' \(3 rows\). The splits are 'train', 'test'"
-    ):
+    with pytest.raises(TrainingDatasetError, match="name no split: 'tset'. The splits are 'train', 'test'"):
         hidden.create_train_test_split(split_column="part")
     assert hidden.get_training_datasets() == []
     seen = fs.create_feature_view("seen", rows.select(["part", "y"]), labels="y")
-    with pytest.raises(TrainingDatasetError, match="is a feature or a label of 'seen_1'"):
+    with pytest.raises(TrainingDatasetError, match="'part' is a feature or a label"):
         seen.train_test_split(split_column="part")
 
 

@@ -109,7 +109,7 @@ def test_a_sound_store_is_fine(folder: Path) -> None:
         ("weather", 1, 3, 3, 2),
     ]
     assert report.n_views == 1
-    assert [(d.view, d.view_version, d.version, d.n_files) for d in report.datasets] == [("delays", 1, 1, 2)]
+    assert [(d.name, d.version, d.n_files) for d in report.datasets] == [("delays_1", 1, 2)]
     assert str(report).startswith("all fine: 2 feature group(s), 5 commit(s)")
 
 

@@ -19,7 +19,7 @@ from hopyard.model.arrow import to_arrow, to_arrow_schema
 from hopyard.model.manifest import DEFAULT_SEED, RandomSplit
 from hopyard.model.schema import Field
 from hopyard.model.types import parse_type
-from hopyard.retrieve.split import assign
+from hopyard.retrieve.split import Marks, assign
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hashes.md"
 ARRAY, STRUCT = "array<double>[2]", "struct<n:bigint,s:string>"
@@ -163,8 +163,8 @@ def test_more_than_one_chunk() -> None:
 )
 def test_splits(mode: Any, places: list[int]) -> None:
     split = RandomSplit(names=("train", "validation", "test"), ratios=(0.5, 0.3, 0.2), mode=mode)
-    identity = pa.table({"k": range(20)})
-    found = assign(split, identity=identity, identity_schema=(Field(name="k", type="bigint"),))
+    schema = (Field(name="k", type="bigint"),)
+    found = assign(split, Marks(hashes=row_hashes(pa.table({"k": range(20)}), schema, seed=split.seed)))
     assert found.tolist() == places
 
 

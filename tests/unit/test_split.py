@@ -16,7 +16,7 @@ from hopyard.compute.row_hash import row_hashes
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.manifest import RandomSplit, TimeRange, TimeSplit
 from hopyard.model.schema import Field
-from hopyard.retrieve.split import assign, check_split, random_split
+from hopyard.retrieve.split import Marks, assign, check_split, random_split
 
 SCHEMA = (Field(name="k", type="bigint"),)
 KEYS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=60, unique=True)
@@ -31,7 +31,7 @@ def split(*ratios: float, mode: Any = "threshold", seed: int = 7) -> RandomSplit
 
 
 def places(split_: RandomSplit, keys: Any) -> list[int]:
-    found = assign(split_, identity=identity(keys), identity_schema=SCHEMA)
+    found = assign(split_, Marks(hashes=row_hashes(identity(keys), SCHEMA, seed=split_.seed)))
     assert found.dtype == np.int16
     return found.tolist()
 
@@ -134,7 +134,7 @@ def time_split(*ranges: tuple[int | None, int | None]) -> TimeSplit:
 
 
 def times(split_: TimeSplit, *event_times: int) -> list[int]:
-    return assign(split_, event_time_us=np.array(event_times, np.int64)).tolist()
+    return assign(split_, Marks(event_time_us=np.array(event_times, np.int64))).tolist()
 
 
 def test_a_range_includes_its_start_and_not_its_end() -> None:
@@ -174,6 +174,6 @@ def test_ranges_that_make_no_split(ranges: list[tuple[int | None, int | None]], 
 
 def test_what_a_split_needs() -> None:
     with pytest.raises(TrainingDatasetError, match="needs an event time"):
-        assign(time_split((0, 1)))
+        assign(time_split((0, 1)), Marks())
     with pytest.raises(TrainingDatasetError, match="needs columns that identify the rows"):
-        assign(split(0.5, 0.5))
+        assign(split(0.5, 0.5), Marks())

@@ -1,4 +1,4 @@
-"""The command line; its commands are in commands.py."""
+"""The command line: thin commands over the same functions as the Python API; docs/reference/cli.md lists them."""
 
 from __future__ import annotations
 

@@ -39,8 +39,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+datasets = typer.Typer(cls=_Commands, no_args_is_help=True, help="Training datasets: verify, rebuild.")
+app.add_typer(datasets, name="td")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Version = Annotated[int | None, typer.Option("--version", "-v", help="Its version; default: the latest.")]
+DatasetName = Annotated[
+    str, typer.Argument(help="A training dataset (delays_1), or the view that it is of.", show_default=False)
+]
 Name = Annotated[str, typer.Argument(help="The name of a feature group.", show_default=False)]
 _INSTANT = "As committed at this instant (UTC), such as '2026-11-23 14:30' or 20261123"
 _MOMENT = "an instant (UTC) or a commit's number"
@@ -288,6 +294,35 @@ def verify(
     render.answer(document, render.verification, as_json=as_json)
     if not document["is_fine"]:
         raise typer.Exit(1)
+
+
+@datasets.command("verify")
+def verify_dataset(
+    ctx: typer.Context, name: DatasetName, *, version: Version = None, as_json: Json = False
+) -> None:
+    """Make a training dataset again in memory and compare: same, different (where), or cannot tell (what is gone).
+
+    Exit code 1: not the same.
+    """
+    from hopyard.cli import documents, render
+
+    with _opened(ctx) as session:
+        document = documents.dataset_verification(session, name, version)
+    render.answer(document, render.dataset_verification, as_json=as_json)
+    if document["status"] != "same":
+        raise typer.Exit(1)
+
+
+@datasets.command("rebuild")
+def rebuild_dataset(
+    ctx: typer.Context, name: DatasetName, *, version: Version = None, as_json: Json = False
+) -> None:
+    """Write the files of a training dataset again from the tables as they were. Other content is refused."""
+    from hopyard.cli import documents, render
+
+    with _opened(ctx) as session:
+        document = documents.dataset_rebuilt(session, name, version)
+    render.answer(document, render.dataset_rebuilt, as_json=as_json)
 
 
 @app.command()

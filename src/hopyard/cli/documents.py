@@ -24,8 +24,10 @@ from hopyard.model.specs import FeatureGroupSpec, FeatureViewSpec
 from hopyard.observe.verify import verify
 from hopyard.query import sql as query_sql
 from hopyard.retrieve.changes import CHANGE_TYPE, between, changes_table
-from hopyard.retrieve.dataset import list_manifests
+from hopyard.retrieve.dataset import find_dataset, list_manifests, rebuild
+from hopyard.retrieve.dataset_files import dataset_folder
 from hopyard.retrieve.lineage import group_node, project_lineage, view_node
+from hopyard.retrieve.proof import verify as verify_dataset
 from hopyard.retrieve.view import get_view, list_views
 from hopyard.session import Session
 from hopyard.time import show
@@ -41,7 +43,8 @@ DIGITS_OF_A_DATE = 8
 def project(session: Session) -> Document:
     """Return the groups, views and training datasets of a project."""
     views = list_views(session, None)
-    datasets = {view.label: list_manifests(session, view) for view in views}
+    datasets = list_manifests(session)
+    n_datasets = Counter(manifest.label for manifest in datasets)
     return {
         "project": session.project,
         "location": str(session.root),
@@ -52,12 +55,12 @@ def project(session: Session) -> Document:
                 "version": view.version,
                 "n_features": len(view.plan.outputs) - len(_hidden(view)),
                 "labels": list(view.labels),
-                "n_training_datasets": len(datasets[view.label]),
+                "n_training_datasets": n_datasets[view.label],
                 "description": view.description,
             }
             for view in views
         ],
-        "training_datasets": [_dataset(manifest) for found in datasets.values() for manifest in found],
+        "training_datasets": [_dataset(manifest) for manifest in datasets],
     }
 
 
@@ -82,6 +85,38 @@ def lineage(
         "edges": msgspec.to_builtins(part.edges),
         "mermaid": part.to_mermaid(),
         "text": str(part),
+    }
+
+
+def dataset_verification(session: Session, name: str, version: int | None) -> Document:
+    """Return whether a training dataset is the same when it is made again. Raises NotFoundError."""
+    manifest = find_dataset(session, name, version)
+    found = verify_dataset(session, manifest)
+    return {
+        "name": manifest.label,
+        "version": manifest.version,
+        "status": found.status,
+        "details": list(found.details),
+        "splits": [
+            {
+                "name": split.name,
+                "n_rows": split.n_rows,
+                "before": split.before.sha256,
+                "after": split.after.sha256,
+            }
+            for split in manifest.splits
+        ],
+    }
+
+
+def dataset_rebuilt(session: Session, name: str, version: int | None) -> Document:
+    """Write the files of a training dataset again. Raises NotFoundError, TrainingDatasetError."""
+    manifest = rebuild(session, find_dataset(session, name, version))
+    return {
+        "name": manifest.label,
+        "version": manifest.version,
+        "location": str(dataset_folder(session, manifest)),
+        "n_rows": sum(split.n_rows for split in manifest.splits),
     }
 
 
@@ -174,8 +209,7 @@ def verification(session: Session, names: Sequence[str] | None) -> Document:
         "n_feature_views": report.n_views,
         "training_datasets": [
             {
-                "view": check.view,
-                "view_version": check.view_version,
+                "name": check.name,
                 "version": check.version,
                 "n_files": check.n_files,
                 "n_findings": check.n_findings,
@@ -290,7 +324,7 @@ def _view(session: Session, spec: FeatureViewSpec) -> Document:
         "labels": list(spec.labels),
         "root": plan.root.source.label,
         "joins": [_join(plan, node) for node in range(1, len(plan.nodes))],
-        "training_datasets": [_dataset(manifest) for manifest in list_manifests(session, spec)],
+        "training_datasets": [_dataset(manifest) for manifest in list_manifests(session, spec.label)],
     }
 
 
@@ -319,6 +353,7 @@ def _join(plan: Plan, node: int) -> Document:
 
 def _dataset(manifest: Manifest) -> Document:
     return {
+        "name": manifest.label,
         "view": manifest.view,
         "view_version": manifest.view_version,
         "version": manifest.version,

@@ -189,7 +189,7 @@ def verification(document: Document) -> None:
     _table("Feature groups", groups, none="No feature groups.")
     datasets = [
         {
-            "name": f"{check['view']}_{check['view_version']} version {check['version']}",
+            "name": f"{check['name']} version {check['version']}",
             "files": check["n_files"],
             "findings": check["n_findings"],
         }
@@ -208,10 +208,33 @@ def verification(document: Document) -> None:
         _line(f"{n} finding{'s' if n > 1 else ''}.", style="red")
 
 
+def dataset_verification(document: Document) -> None:
+    """Show whether a training dataset is the same."""
+    is_same = document["status"] == "same"
+    _line(
+        f"{document['name']} version {document['version']}: {document['status']}",
+        style="green" if is_same else "red",
+    )
+    for detail in document["details"]:
+        _line(f"    {detail}")
+    for split in document["splits"]:
+        _line(
+            f"    {split['name']}: {split['n_rows']} rows, before {split['before']}, after {split['after']}"
+        )
+
+
+def dataset_rebuilt(document: Document) -> None:
+    """Show where a training dataset was written again."""
+    name = f"{document['name']} version {document['version']}"
+    _line(
+        f"{name}: {document['n_rows']} rows with the same content, in {document['location']}", style="green"
+    )
+
+
 def _datasets(datasets: Rows) -> None:
     lines = [
         {
-            "view": f"{dataset['view']}_{dataset['view_version']}",
+            "name": dataset["name"],
             "version": dataset["version"],
             "rows": dataset["n_rows"],
             "splits": ", ".join(f"{name}: {n_rows}" for name, n_rows in dataset["splits"].items()),

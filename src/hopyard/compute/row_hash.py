@@ -28,7 +28,7 @@ from hopyard.compute.canonical import (
 from hopyard.model.schema import Schema
 
 Lanes = npt.NDArray[np.uint64]
-"""One 64-bit lane per row, or a single one that holds for every row."""
+"""One 64-bit lane per row, or a single one that holds for every row; of states, a row of these per seed."""
 
 START = 0x686F707961726431  # "hopyard1"
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio
@@ -37,6 +37,7 @@ MAX_DIRECT_BYTES = 256
 
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _ONE = np.ones(1, np.uint64)
+_PAIR = (0, 1)
 
 
 def row_hashes(table: pa.Table, schema: Schema, *, seed: int = 0) -> npt.NDArray[np.uint64]:
@@ -50,8 +51,8 @@ def row_hashes(table: pa.Table, schema: Schema, *, seed: int = 0) -> npt.NDArray
     Raises:
         SchemaMismatchError: a column is missing, or has values that its feature type cannot hold.
     """
-    hashed = [hash_rows(columns, n_rows, seed) for n_rows, columns in pieces(table, schema)]
-    return np.concatenate(hashed) if hashed else np.empty(0, np.uint64)
+    hashes: npt.NDArray[np.uint64] = _hashes(table, schema, (seed,))[0]
+    return hashes
 
 
 def hash_pairs(table: pa.Table, schema: Schema) -> npt.NDArray[np.uint64]:
@@ -59,7 +60,7 @@ def hash_pairs(table: pa.Table, schema: Schema) -> npt.NDArray[np.uint64]:
 
     Raises SchemaMismatchError; see `row_hashes`.
     """
-    return np.stack([row_hashes(table, schema, seed=seed) for seed in (0, 1)])
+    return _hashes(table, schema, _PAIR)
 
 
 def equal_rows(left: pa.Table, right: pa.Table, schema: Schema) -> npt.NDArray[np.bool_]:
@@ -87,7 +88,7 @@ class RowDigest:
 
     def add(self, columns: list[CanonicalColumn], n_rows: int) -> None:
         """Add rows that were taken apart."""
-        low, high = (_sum(hash_rows(columns, n_rows, seed)) for seed in (0, 1))
+        low, high = map(_sum, hash_rows(columns, n_rows, _PAIR))
         self._total = (self._total + (high << 64) + low) % (1 << 128)
 
     def hex(self) -> str:
@@ -95,12 +96,23 @@ class RowDigest:
         return f"{self._total:032x}"
 
 
-def hash_rows(columns: list[CanonicalColumn] | tuple[CanonicalColumn, ...], n_rows: int, seed: int) -> Lanes:
-    """Return the hash of each of `n_rows` rows that were taken apart."""
-    state = absorb(np.array([START], np.uint64), np.array([seed % (1 << 64)], np.uint64))
+def _hashes(table: pa.Table, schema: Schema, seeds: tuple[int, ...]) -> Lanes:
+    hashed = [hash_rows(columns, n_rows, seeds) for n_rows, columns in pieces(table, schema)]
+    return np.concatenate(hashed, axis=1) if hashed else np.empty((len(seeds), 0), np.uint64)
+
+
+def hash_rows(
+    columns: list[CanonicalColumn] | tuple[CanonicalColumn, ...], n_rows: int, seeds: tuple[int, ...]
+) -> Lanes:
+    """Return the hashes of `n_rows` rows that were taken apart, a row of them per seed.
+
+    All seeds at once, because to find the lanes costs as much as to absorb them.
+    """
+    lanes = np.array([[seed % (1 << 64)] for seed in seeds], np.uint64)
+    state = absorb(np.array([START], np.uint64), lanes)
     for column in columns:
-        state = _absorb_column(state, column, seed)
-    return np.broadcast_to(state, (n_rows,))
+        state = _absorb_column(state, column, seeds)
+    return np.broadcast_to(state, (len(seeds), n_rows))
 
 
 def absorb(state: Lanes, lane: Lanes) -> Lanes:
@@ -115,7 +127,7 @@ def absorb(state: Lanes, lane: Lanes) -> Lanes:
     return mixed
 
 
-def _absorb_column(state: Lanes, column: CanonicalColumn, seed: int) -> Lanes:
+def _absorb_column(state: Lanes, column: CanonicalColumn, seeds: tuple[int, ...]) -> Lanes:
     # While no row differs from another, the state is one lane for all of them: the first column's tag costs nothing.
     state = absorb(state, _ONE if column.valid is None else column.valid.astype(np.uint64))
     match column:
@@ -127,10 +139,10 @@ def _absorb_column(state: Lanes, column: CanonicalColumn, seed: int) -> Lanes:
             return _absorb_bytes(state, column)
         case ListColumn():
             state = absorb(state, column.lengths.view(np.uint64))
-            return absorb(state, _list_lanes(column, seed))
+            return absorb(state, _list_lanes(column, seeds))
         case StructColumn():
             for field in column.fields:
-                state = _absorb_column(state, field, seed)
+                state = _absorb_column(state, field, seeds)
             return state
 
 
@@ -156,28 +168,39 @@ def _absorb_bytes(state: Lanes, column: BytesColumn) -> Lanes:
     words: Lanes = np.ndarray((len(column.data) + 1,), np.dtype("<u8"), buffer=padded, strides=(1,))  # type: ignore[call-overload,unused-ignore]
     n_words = -(-int(rest.max(initial=0)) // 8)
     for k in range(n_words):
-        rows = np.flatnonzero(rest > 8 * k)
-        word = words[starts[rows] + 8 * k]
-        unused_bits = (8 * (8 - np.minimum(rest[rows] - 8 * k, 8))).astype(np.uint64)
-        word <<= unused_bits
-        word >>= unused_bits
-        state[rows] = absorb(state[rows], word)
+        has_more = rest > 8 * k
+        if has_more.all():
+            state = absorb(state, _words_at(words, starts + 8 * k, rest - 8 * k))
+        else:
+            rows = np.flatnonzero(has_more)
+            word = _words_at(words, starts[rows] + 8 * k, rest[rows] - 8 * k)
+            state[:, rows] = absorb(state[:, rows], word)
     for row in np.flatnonzero(is_long):
         value = column.data[starts[row] : starts[row] + lengths[row]]
         halves = np.frombuffer(hashlib.blake2b(value.data, digest_size=16).digest(), "<u8").astype(np.uint64)
         for half in (0, 1):
-            state[row : row + 1] = absorb(state[row : row + 1], halves[half : half + 1])
+            state[:, row : row + 1] = absorb(state[:, row : row + 1], halves[half : half + 1])
     return state
 
 
-def _list_lanes(column: ListColumn, seed: int) -> Lanes:
+def _words_at(words: Lanes, places: npt.NDArray[np.int64], n_bytes: npt.NDArray[np.int64]) -> Lanes:
+    """Return the words at these places, of which only the first `n_bytes` bytes count, zeros behind them."""
+    word = words[places]
+    unused_bits = (8 * (8 - np.minimum(n_bytes, 8))).astype(np.uint64)
+    word <<= unused_bits
+    word >>= unused_bits
+    return word
+
+
+def _list_lanes(column: ListColumn, seeds: tuple[int, ...]) -> Lanes:
     """Return a lane per list: the sum of its elements' hashes, each of which has absorbed its place in the list."""
     total = column.elements.n_rows
     ends = np.cumsum(column.lengths)
     places = np.arange(total) - np.repeat(ends - column.lengths, column.lengths)
-    hashes = absorb(hash_rows((column.elements,), total, seed), places.view(np.uint64))
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
-    lanes: Lanes = sums[ends] - sums[ends - column.lengths]
+    hashes = absorb(hash_rows((column.elements,), total, seeds), places.view(np.uint64))
+    sums = np.zeros((len(seeds), total + 1), np.uint64)
+    np.cumsum(hashes, axis=1, dtype=np.uint64, out=sums[:, 1:])
+    lanes: Lanes = sums[:, ends] - sums[:, ends - column.lengths]
     return lanes
 
 

@@ -116,7 +116,7 @@ class LabelCount(Frozen, frozen=True, kw_only=True):
 class LabelBalance(Frozen, frozen=True, kw_only=True):
     """The values of a label in a split: `counts` of each, null included, the most frequent first; `n_values` in all.
 
-    Of a label with more than 20 values only the 20 most frequent ones are counted.
+    Of a label with more than 20 values only the 20 most frequent ones are listed; one with more than 1,000 has none.
     """
 
     label: str
@@ -145,12 +145,17 @@ class GroupCommit(Frozen, frozen=True, kw_only=True):
 
 
 class Manifest(Frozen, frozen=True, kw_only=True):
-    """Everything that determines a training dataset. `plan` is resolved: every group has its commit."""
+    """Everything that determines a training dataset. `plan` is resolved: every group has its commit.
+
+    `view` is empty for a dataset that was made from a query or a dataframe alone; it has a `name` of its own.
+    `location` is a folder that the user chose, absolute. `spine` are the rows of a plan whose root is a dataframe.
+    """
 
     format_version: int = MANIFEST_FORMAT
     project: str
-    view: str
-    view_version: int
+    name: str = ""
+    view: str = ""
+    view_version: int = 0
     version: int
     description: str = ""
     created_at_us: int
@@ -163,10 +168,18 @@ class Manifest(Frozen, frozen=True, kw_only=True):
     event_time_end_us: int | None = None
     transformations: tuple[TransformationSpec, ...] = ()
     fitted: tuple[FittedStatistics, ...] = ()
+    location: str = ""
     data_format: DataFormat = "parquet"
+    spine: TrainingFile | None = None
+    spine_identity: tuple[str, ...] = ()
     schema: Schema
     splits: tuple[SplitContent, ...]
     libraries: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     rebuildable: bool = True
     not_rebuildable_because: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name under which the dataset is registered: `delays_1` for those of view `delays` version 1."""
+        return self.name or f"{self.view}_{self.view_version}"

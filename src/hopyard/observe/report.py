@@ -52,8 +52,7 @@ class GroupCheck:
 class DatasetCheck:
     """What was checked of a training dataset."""
 
-    view: str
-    view_version: int
+    name: str
     version: int
     n_files: int = 0
     n_findings: int = 0

@@ -22,7 +22,8 @@ from hopyard.observe.orphans import find_orphans, is_registered
 from hopyard.observe.parity import Keys, check_online, commits_behind, hold, shown_key
 from hopyard.observe.report import DatasetCheck, Finding, FindingKind, GroupCheck, Report
 from hopyard.ports import OnlineTable, Record
-from hopyard.retrieve.dataset import broken_files, load_manifest
+from hopyard.retrieve.dataset import load_manifest
+from hopyard.retrieve.dataset_files import broken_files
 from hopyard.retrieve.view import load_view
 from hopyard.session import Session
 
@@ -124,8 +125,7 @@ class _Checked:
         self._close()
 
     def dataset(self) -> DatasetCheck:
-        view, _, view_version = self._record.name.rpartition("_")
-        check = DatasetCheck(view, int(view_version), self._record.version)
+        check = DatasetCheck(self._record.name, self._record.version)
         self._where = f"training dataset {self._record.version} of {self._record.name}"
         try:
             manifest = load_manifest(self._record)
@@ -133,16 +133,18 @@ class _Checked:
             self._add("registry_row", str(error), "Restore registry.db from a copy of the store.")
             return replace(check, n_findings=self._close())
         advice = (
-            f"Write it again with get_feature_view({manifest.view!r}, {manifest.view_version})"
-            f".get_training_dataset({manifest.version}).rebuild(): the content will be the same."
+            f"Write it again with get_training_dataset({manifest.label!r}, {manifest.version}).rebuild(): the content "
+            f"will be the same."
         )
         for problem in broken_files(self._session, manifest):
             self._add("dataset_damaged", f"{problem[0].upper()}{problem[1:]}.", advice)
-        if not is_registered(self._session, "feature_view", manifest.view, manifest.view_version):
+        if manifest.view and not is_registered(
+            self._session, "feature_view", manifest.view, manifest.view_version
+        ):
             self._add(
                 "dataset_damaged",
                 f"Its feature view {manifest.view!r} version {manifest.view_version} is not registered, so it can be "
-                f"read as files only, and not be proven or rebuilt.",
+                f"proven and rebuilt, and not be served.",
                 "Restore registry.db from a copy of the store, or keep the files and the manifest elsewhere.",
             )
         n_files = sum(len(split.files) for split in manifest.splits)

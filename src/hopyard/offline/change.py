@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from sqlglot import exp
 
-from hopyard.model.arrow import from_arrow
+from hopyard.model.arrow import from_arrow, has_dictionary, has_statistics
 from hopyard.ports import Change
 
 _SOURCE, _TARGET = "source", "target"
@@ -65,20 +65,22 @@ def unsized(type_: str) -> str:
     return re.sub(r"\[\d+\]", "", type_)
 
 
-def has_dictionary(type_: pa.DataType) -> bool:
-    """Return whether a column of this type is written with a dictionary of its values.
-
-    Floats and instants seldom repeat: to look for it takes a third of the time of a write, and is then given up.
-    """
-    return not (pa.types.is_floating(type_) or pa.types.is_timestamp(type_))
-
-
 def _writer(schema: pa.Schema) -> WriterProperties:
-    plain = ColumnProperties(dictionary_enabled=False)
+    columns = {
+        field.name: ColumnProperties(
+            dictionary_enabled=has_dictionary(field.type),
+            statistics_enabled="PAGE" if has_statistics(field.type) else "NONE",
+        )
+        for field in schema
+        if not pa.types.is_nested(field.type)
+    }
+    # What is inside of arrays and structs cannot be named one by one.
+    default = ColumnProperties(statistics_enabled="NONE")
     return WriterProperties(
         compression="ZSTD",
         compression_level=1,
-        column_properties={field.name: plain for field in schema if not has_dictionary(field.type)},
+        default_column_properties=default,
+        column_properties=columns,
     )
 
 

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from hopyard.durable import sync
 from hopyard.errors import CorruptStoreError
+from hopyard.model.arrow import has_dictionary, has_statistics
 from hopyard.model.commit import DataFile
 from hopyard.offline.actions import Add, MetaData
-from hopyard.offline.change import has_dictionary
 from hopyard.time import EPOCH, from_micros
 
 BATCH_BYTES = 32 * 2**20
@@ -97,6 +97,7 @@ def merge(table: Path, files: Sequence[Add], metadata: MetaData, order: Sequence
             compression_level=1,
             store_schema=False,
             use_dictionary=[field.name for field in schema if has_dictionary(field.type)],
+            write_statistics=[field.name for field in schema if has_statistics(field.type)],
         )
         sync(path)
         sync(path.parent)

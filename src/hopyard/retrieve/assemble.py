@@ -8,7 +8,8 @@ at a time, so that a result may be larger than memory. How a result comes about 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.query.lower import PLACE, address_name, late_outputs, lower, lower_fetch, lower_narrow
 from hopyard.query.nodes import files_of
 from hopyard.query.scan import ADDRESS, ADDRESS_BITS
+from hopyard.retrieve.ahead import ahead
+from hopyard.retrieve.spool import Spool
 from hopyard.session import Session
 
 BATCH_ROWS = 122_880
@@ -61,11 +64,8 @@ def stream(
     schema = to_arrow_schema(plan.schema)
     fetched = late_outputs(plan, late, order_by)
     n_rows = rows_per_part(plan, session.config.memory_bytes)
-    if narrow.num_rows > n_rows and not order_by and frame is None:
-        narrow = _in_order_of_files(narrow, plan, snapshots, late)
 
-    def put_together(start: int) -> pa.Table:
-        part = narrow.slice(start, n_rows)
+    def put_together(part: pa.Table) -> pa.Table:
         columns = {name: part.column(name) for name in part.column_names}
         for node in sorted(late):
             outputs = [out for out in fetched if out.node == node]
@@ -73,22 +73,59 @@ def stream(
             columns |= _fetch(session, plan, snapshots, node, outputs, addresses, frame)
         return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
-    parts = _one_ahead(put_together, range(0, narrow.num_rows, n_rows))
-    batches = (batch for part in parts for batch in part.to_batches(max_chunksize=BATCH_ROWS))
+    if narrow.num_rows <= n_rows:
+        tables: Iterator[pa.Table] = map(put_together, [narrow] if narrow.num_rows else [])
+    else:
+        order = _order_of_files(narrow, plan, snapshots, late)
+        if order_by or frame is not None:
+            tables = _in_order(narrow, order, n_rows, put_together, schema)
+        else:
+            parts = (narrow.take(order[start : start + n_rows]) for start in range(0, len(order), n_rows))
+            tables = ahead(map(put_together, parts))
+    batches = (batch for table in tables for batch in table.to_batches(max_chunksize=BATCH_ROWS))
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def _one_ahead(make: Callable[[int], pa.Table], starts: Sequence[int]) -> Iterator[pa.Table]:
-    """Yield what is made of each start, the next one being made while the caller works on the one before."""
-    with ThreadPoolExecutor(1) as pool:
-        coming: Future[pa.Table] | None = None
-        for start in starts:
-            ready, coming = coming, pool.submit(make, start)
-            if ready is not None:
-                yield ready.result()
-                del ready  # it holds its part
-        if coming is not None:
-            yield coming.result()
+def _in_order(
+    narrow: pa.Table,
+    order: npt.NDArray[np.int64],
+    n_rows: int,
+    put_together: Callable[[pa.Table], pa.Table],
+    schema: pa.Schema,
+) -> Iterator[pa.Table]:
+    """Yield the rows of `narrow` in its order, though they are put together in the order of the files.
+
+    Each part is put together in the order of the result, and cut where the parts of the result begin; the pieces wait
+    in a temporary file. To put the parts of the result together one by one would read nearly every file for each.
+
+    Args:
+        order: the places of the rows, in the order of the files.
+    """
+    with Spool(schema, max_bytes=0) as spool:
+        pieces: dict[int, list[int]] = {}
+        places: dict[int, list[npt.NDArray[np.int64]]] = {}
+
+        def parts() -> Iterator[tuple[npt.NDArray[np.int64], pa.Table]]:
+            for start in range(0, len(order), n_rows):
+                chosen = np.sort(order[start : start + n_rows])
+                yield chosen, put_together(narrow.take(pa.array(chosen)))
+
+        for chosen, table in ahead(parts()):
+            cuts = np.searchsorted(chosen, np.arange(0, narrow.num_rows + n_rows, n_rows))
+            for number, (start, end) in enumerate(pairwise(cuts.tolist())):
+                rows = table.slice(start, end - start)
+                batches = rows.to_batches()
+                pieces.setdefault(number, []).extend(spool.add(batch) for batch in batches)
+                places.setdefault(number, []).append(chosen[start:end])
+            del table, rows, batches
+
+        def sorted_part(number: int) -> pa.Table:
+            found = pa.Table.from_batches(spool.batches(places=pieces[number]), schema)
+            positions = np.argsort(np.concatenate(places[number]))
+            columns = _taken(found, {name: name for name in schema.names}, pa.array(positions))
+            return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+        yield from ahead(map(sorted_part, sorted(pieces)))
 
 
 def late_nodes(
@@ -121,10 +158,10 @@ def rows_per_part(plan: Plan, memory_bytes: int) -> int:
     return max(1, memory_bytes // _PARTS_OF_MEMORY // max(1, width) // BATCH_ROWS) * BATCH_ROWS
 
 
-def _in_order_of_files(
+def _order_of_files(
     narrow: pa.Table, plan: Plan, snapshots: Mapping[int, Snapshot], late: frozenset[int]
-) -> pa.Table:
-    """Return the rows in the order of the largest group's files, so that each part of them needs only a few files.
+) -> npt.NDArray[np.int64]:
+    """Return the places of the rows in the order of the largest group's files: each part needs only a few files then.
 
     Files are in the order of time, more or less, and so are the winners of one part in the other groups.
     """
@@ -132,8 +169,7 @@ def _in_order_of_files(
         late - {0}, key=lambda node: sum(file.size_bytes for file in files_of(plan, snapshots, node))
     )
     addresses = narrow.column(address_name(largest)).combine_chunks()
-    order = np.argsort(addresses.fill_null(-1).to_numpy(), kind="stable")
-    return narrow.take(pa.array(order))
+    return np.argsort(addresses.fill_null(-1).to_numpy(), kind="stable")
 
 
 def _narrow_width(plan: Plan, late: frozenset[int], order_by: Sequence[tuple[int, str]]) -> int:

@@ -1,29 +1,19 @@
-"""Training datasets on disk: files first, the manifest last, then the registry row; verify and rebuild."""
+"""Training datasets: files first, the manifest last, then the registry row; made, found, made again, removed."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import msgspec
-import pyarrow as pa
 
-from hopyard.durable import sync, sync_parents
-from hopyard.errors import (
-    CorruptStoreError,
-    NotFoundError,
-    QueryError,
-    StoreError,
-    TimeTravelError,
-    TrainingDatasetError,
-)
+from hopyard.errors import AlreadyExistsError, NotFoundError, TrainingDatasetError
+from hopyard.ingest.draft import check_version
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import (
     MANIFEST_FORMAT,
@@ -31,113 +21,218 @@ from hopyard.model.manifest import (
     FittedStatistics,
     GroupCommit,
     Manifest,
+    Split,
     SplitContent,
-    TrainingFile,
 )
 from hopyard.model.plan import GroupSource, Plan
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.ports import Record, RecordKind
+from hopyard.retrieve.contents import Contents
+from hopyard.retrieve.dataset_files import (
+    check_location,
+    dataset_folder,
+    hidden_folder,
+    publish,
+    read_spine,
+    write_spine,
+)
 from hopyard.retrieve.formats import get_format
-from hopyard.retrieve.training import SplitRequest, TrainingData, compute, content_hash, label_balance
-from hopyard.retrieve.view import KIND as VIEW_KIND
-from hopyard.retrieve.view import load_view
+from hopyard.retrieve.layout import Recipe, recipe_of_manifest
+from hopyard.retrieve.spine import Spine
+from hopyard.retrieve.split_request import RandomRequest
+from hopyard.retrieve.training import Sink, TrainingData, produce
 from hopyard.session import Session
 
 KIND: RecordKind = "training_dataset"
-MANIFEST_FILE = "manifest.json"
 _DELETED = ".deleted-"
 LIBRARIES = ("hopyard", "numpy", "pyarrow", "duckdb", "deltalake")
+"""Those whose versions could change a value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """The answer of `TrainingDataset.verify()`.
+class Target:
+    """How a dataset is registered and kept.
 
     Attributes:
-        status: `same`: the files are intact, and the tables give the same content again. `different`: they do not.
-            `cannot tell`: what the dataset was made from is gone.
-        details: what differs or what is gone, a sentence each.
+        view: the feature view that it is of; None: it has the `name`.
+        version: None: the next one.
+        location: a folder of the user's; empty: in the store.
+        keep_spine: whether the rows of a dataframe are stored with it, so that it can be rebuilt.
     """
 
-    status: Literal["same", "different", "cannot tell"]
-    details: tuple[str, ...] = ()
+    view: FeatureViewSpec | None = None
+    name: str = ""
+    version: int | None = None
+    data_format: str = "parquet"
+    description: str = ""
+    location: str = ""
+    keep_spine: bool = True
 
-    @property
-    def is_same(self) -> bool:
-        return self.status == "same"
 
-    def __str__(self) -> str:
-        return self.status if not self.details else f"{self.status}: {'; '.join(self.details)}"
+def check_target(session: Session, target: Target) -> None:
+    """Raise the errors of `create_dataset` that show before there are any rows."""
+    get_format(target.data_format)
+    if target.location:
+        check_location(target.location)
+    if target.view is None:  # the versions of a view are counted at the end
+        _check_free(session, target.name, target.version or 0, view="")
+        for record in session.registry.list(session.project, "feature_view"):
+            if dataset_name(record.name, record.version) == target.name:
+                raise AlreadyExistsError(
+                    f"The name {target.name!r} is that of the training datasets of feature view {record.name!r} "
+                    f"version {record.version}. Choose another name."
+                )
 
 
 def create_dataset(
     session: Session,
-    view: FeatureViewSpec,
-    request: SplitRequest | None,
+    target: Target,
+    recipe: Recipe,
+    request: RandomRequest | Split | None,
     *,
-    data_format: str,
-    description: str,
     start_us: int | None = None,
     end_us: int | None = None,
 ) -> Manifest:
-    """Materialise training data as the view's next dataset version, and return its manifest."""
-    format_ = get_format(data_format)
-    data = compute(session, view, request, start_us=start_us, end_us=end_us)
-    format_.check(data.schema)
-    commits = {
-        node.source.location: node.commit for node in data.plan.nodes if isinstance(node.source, GroupSource)
-    }
-    times = {
-        location: next(c.committed_at_us for c in session.offline.commits(location) if c.number == number)
-        for location, number in commits.items()
-    }
-    draft = Manifest(
-        project=view.project,
-        view=view.name,
-        view_version=view.version,
-        version=0,
-        description=description,
-        created_at_us=session.clock(),
-        created_by=session.actor,
-        plan=data.plan,
-        groups=_groups(data.plan, times),
-        labels=view.labels,
-        split=data.split,
-        event_time_start_us=start_us,
-        event_time_end_us=end_us,
-        transformations=view.transformations,
-        fitted=data.fitted,
-        data_format=cast(DataFormat, data_format),
-        schema=data.schema,
-        splits=contents(data, view.labels),
-        libraries=libraries(),
-        notes=data.notes,
-    )
-    folder, splits = _write(session, draft, data, draft.splits)
-    try:
-        with _hold(session, draft):
-            version = _next_version(session, draft)
-            manifest = msgspec.structs.replace(draft, version=version, splits=splits)
-            _publish(session, manifest, folder)
-            session.registry.put(_record(session, manifest), expected_revision=0)
+    """Materialise training data, and return its manifest.
+
+    Raises:
+        TrainingDatasetError: nothing of the dataset was kept; the message says why.
+        AlreadyExistsError: its name and version are taken.
+    """
+    check_target(session, target)
+    format_ = get_format(target.data_format)
+    draft = _draft(session, target, recipe, start_us, end_us)
+    with hidden_folder(session, draft) as folder:
+        with Contents(recipe.labels, format_=format_, folder=folder) as contents:
+            data = produce(session, recipe, request, contents.open, start_us=start_us, end_us=end_us)
+            splits = contents.finish()
+        spine = recipe.spine if target.keep_spine else None
+        manifest = msgspec.structs.replace(
+            draft,
+            plan=data.plan,
+            groups=_groups(session, data.plan),
+            split=data.split,
+            fitted=data.fitted,
+            schema=data.schema,
+            splits=splits,
+            spine=None if spine is None else write_spine(spine.rows, folder),
+            notes=data.notes,
+        )
+        with _hold(session, manifest):
+            _check_free(session, manifest.label, manifest.version, view=manifest.view)
+            if not manifest.version:
+                manifest = msgspec.structs.replace(manifest, version=_next_version(session, manifest))
+            if manifest.location:
+                check_location(manifest.location)
+            publish(session, manifest, folder)
+            try:
+                session.registry.put(_record(session, manifest), expected_revision=0)
+            except BaseException:
+                shutil.rmtree(dataset_folder(session, manifest), ignore_errors=True)
+                raise
             return manifest
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def rebuild(session: Session, manifest: Manifest) -> Manifest:
+    """Write a dataset's files again from the tables as they were, and return its manifest.
+
+    Raises:
+        TrainingDatasetError: the content is not the same, or cannot be made again; nothing was written.
+    """
+    recipe = stored_recipe(session, manifest)
+    with hidden_folder(session, manifest) as folder:
+        format_ = get_format(manifest.data_format)
+        with Contents(manifest.labels, format_=format_, folder=folder) as contents:
+            repeat(session, manifest, recipe, contents.open)
+            splits = contents.finish()
+        different = [
+            old.name for old, new in zip(manifest.splits, splits, strict=True) if not is_same(old, new)
+        ]
+        if different:
+            raise TrainingDatasetError(
+                f"The dataset cannot be rebuilt to the same content: {', '.join(map(repr, different))} would be "
+                f"different. verify() says where."
+            )
+        spine = None if recipe.spine is None else write_spine(recipe.spine.rows, folder)
+        again = msgspec.structs.replace(manifest, splits=splits, spine=spine)
+        with _hold(session, manifest):
+            stored = session.registry.find(manifest.project, KIND, manifest.label, manifest.version)
+            publish(session, again, folder)
+            record = _record(session, again)
+            if stored is not None:
+                record = msgspec.structs.replace(stored, body=record.body)
+            session.registry.put(record, expected_revision=stored.revision if stored else 0)
+            return again
+
+
+def repeat(
+    session: Session, manifest: Manifest, recipe: Recipe, open_sink: Callable[[TrainingData], Sink]
+) -> TrainingData:
+    """Bring the rows that the tables give now for a dataset to a sink; see `produce`."""
+    return produce(
+        session,
+        recipe,
+        manifest.split,
+        open_sink,
+        start_us=manifest.event_time_start_us,
+        end_us=manifest.event_time_end_us,
+        fitted=manifest.fitted,
+    )
+
+
+def stored_recipe(session: Session, manifest: Manifest) -> Recipe:
+    """Return what a dataset was made of. Raises TrainingDatasetError: it cannot be made again, or its spine is gone."""
+    if not manifest.rebuildable:
+        raise TrainingDatasetError(f"it cannot be made again: {manifest.not_rebuildable_because}")
+    if manifest.spine is None:
+        return recipe_of_manifest(manifest)
+    rows = read_spine(session, manifest)
+    return recipe_of_manifest(manifest, Spine(manifest.plan, rows, manifest.spine_identity))
+
+
+def is_same(old: SplitContent, new: SplitContent) -> bool:
+    """Return whether two contents of a split are equal, before and after transformation."""
+    return (old.n_rows, old.before, old.after) == (new.n_rows, new.before, new.after)
 
 
 def get_manifest(session: Session, view: FeatureViewSpec, version: int | None) -> Manifest:
     """Return the manifest of a view's training dataset; None: the latest. Raises NotFoundError."""
-    name = dataset_name(view.name, view.version)
-    if version is None:
-        record = session.registry.find(view.project, KIND, name)
-    else:
-        record = session.registry.find(view.project, KIND, name, version)
-    if record is None:
-        known = [str(other.version) for other in session.registry.list(view.project, KIND, name)]
-        hint = "" if known else " (create_training_data() or create_train_test_split() makes one)"
-        kind = f"training dataset of feature view {view.label!r}{hint}"
-        raise NotFoundError(kind, str(version or "latest"), known)
-    return load_manifest(record)
+    record = session.registry.find(session.project, KIND, dataset_name(view.name, view.version), version)
+    if record is not None:
+        return load_manifest(record)
+    known = [str(manifest.version) for manifest in list_manifests(session, view.label)]
+    hint = "" if known else " (create_training_data() or create_train_test_split() makes one)"
+    kind = f"training dataset of feature view {view.label!r}{hint}"
+    raise NotFoundError(kind, str(version or "latest"), known)
+
+
+def find_dataset(session: Session, name: str, version: int | None) -> Manifest:
+    """Return the manifest of a dataset by its name (`delays_1` for one of view `delays` version 1); None: the latest.
+
+    The name of a view stands for its latest version that has datasets.
+
+    Raises:
+        NotFoundError: there is no such dataset.
+    """
+    check_version(version)
+    everything = list_manifests(session)
+    named = [manifest for manifest in everything if manifest.label == name]
+    if not named:
+        of_view = [manifest for manifest in everything if manifest.view == name]
+        latest = max((manifest.view_version for manifest in of_view), default=0)
+        named = [manifest for manifest in of_view if manifest.view_version == latest]
+    if not named:
+        raise NotFoundError("training dataset", name, {manifest.label for manifest in everything})
+    found = [manifest for manifest in named if version in (None, manifest.version)]
+    if not found:
+        known = [str(manifest.version) for manifest in named]
+        raise NotFoundError(f"version of training dataset {name!r}", str(version), known)
+    return found[-1]
+
+
+def list_manifests(session: Session, name: str | None = None) -> list[Manifest]:
+    """Return the manifests of all datasets, or of those with a name, ordered by name and version."""
+    return [load_manifest(record) for record in session.registry.list(session.project, KIND, name)]
 
 
 def load_manifest(record: Record) -> Manifest:
@@ -150,90 +245,15 @@ def load_manifest(record: Record) -> Manifest:
     )
 
 
-def read_split(session: Session, manifest: Manifest, split: str | None) -> pa.Table:
-    """Return the stored rows of a split, in order. Raises TrainingDatasetError, NotFoundError."""
-    names = [content.name for content in manifest.splits]
-    if split is None:
-        if len(names) > 1:
-            raise TrainingDatasetError(f"This dataset has the splits {', '.join(names)}: say which to read.")
-        split = names[0]
-    if split not in names:
-        raise NotFoundError("split", split, names)
-    content = manifest.splits[names.index(split)]
-    folder = dataset_folder(session, manifest)
-    files = [folder / file.path for file in content.files]
-    for path in files:
-        if not path.is_file():
-            raise TrainingDatasetError(
-                f"The file {path} of the training dataset is gone. Make it again with rebuild()."
-            )
-    return get_format(manifest.data_format).read(files, manifest.schema)
-
-
-def verify(session: Session, manifest: Manifest) -> Verification:
-    """Return whether the files are intact and the tables still give the same content; see `Verification`."""
-    broken = broken_files(session, manifest)
-    try:
-        data = _recompute(session, manifest)
-    except (QueryError, StoreError, TimeTravelError, NotFoundError) as error:
-        return Verification("different" if broken else "cannot tell", (*broken, str(error)))
-    different = _differences(manifest, contents(data, manifest.labels))
-    return Verification("different" if broken or different else "same", (*broken, *different))
-
-
-def rebuild(session: Session, manifest: Manifest) -> Manifest:
-    """Write a dataset's files again from the tables as they were, and return its manifest.
-
-    Raises:
-        TrainingDatasetError: the content is not the same; nothing was written.
-    """
-    data = _recompute(session, manifest)
-    found = contents(data, manifest.labels)
-    different = _differences(manifest, found)
-    if different:
-        raise TrainingDatasetError(
-            f"The dataset cannot be rebuilt to the same content: {'; '.join(different)}."
-        )
-    folder, splits = _write(session, manifest, data, found)
-    try:
-        with _hold(session, manifest):
-            again = msgspec.structs.replace(manifest, splits=splits)
-            name = dataset_name(manifest.view, manifest.view_version)
-            stored = session.registry.find(manifest.project, KIND, name, manifest.version)
-            _publish(session, again, folder)
-            record = _record(session, again)
-            if stored is not None:
-                record = msgspec.structs.replace(stored, body=record.body)
-            session.registry.put(record, expected_revision=stored.revision if stored else 0)
-            return again
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def delete_dataset(session: Session, manifest: Manifest) -> None:
     """Remove a dataset: its registry row, then its files. Its version is not given again. Raises NotFoundError."""
-    name = dataset_name(manifest.view, manifest.view_version)
-    record = session.registry.get(manifest.project, KIND, name, manifest.version)
-    folder = dataset_folder(session, manifest)
+    record = session.registry.get(manifest.project, KIND, manifest.label, manifest.version)
+    home = session.training_folder / manifest.label
     with _hold(session, manifest):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.with_name(f"{_DELETED}{manifest.version}").touch()
+        home.mkdir(parents=True, exist_ok=True)
+        (home / f"{_DELETED}{manifest.version}").touch()
         session.registry.delete(record)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def contents(data: TrainingData, labels: Sequence[str]) -> tuple[SplitContent, ...]:
-    """Return rows, balance of labels and hashes of each split, without files."""
-    return tuple(
-        SplitContent(
-            name=split.name,
-            n_rows=split.before.num_rows,
-            balance=label_balance(split.before, labels),
-            before=content_hash(split.before, data.before_schema),
-            after=content_hash(split.after, data.schema),
-        )
-        for split in data.splits
-    )
+        shutil.rmtree(dataset_folder(session, manifest), ignore_errors=True)
 
 
 def dataset_name(view: str, view_version: int) -> str:
@@ -241,175 +261,9 @@ def dataset_name(view: str, view_version: int) -> str:
     return f"{view}_{view_version}"
 
 
-def dataset_folder(session: Session, manifest: Manifest) -> Path:
-    """Return the folder of a dataset."""
-    return (
-        session.training_folder / dataset_name(manifest.view, manifest.view_version) / str(manifest.version)
-    )
-
-
 def libraries() -> dict[str, str]:
     """Return the versions of the libraries that could change a value."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
-
-
-def _recompute(session: Session, manifest: Manifest) -> TrainingData:
-    view = load_view(session.registry.get(manifest.project, VIEW_KIND, manifest.view, manifest.view_version))
-    outputs = [(out.name, out.node, out.feature) for out in view.plan.outputs]
-    if (outputs, view.labels, view.transformations) != (
-        [(out.name, out.node, out.feature) for out in manifest.plan.outputs],
-        manifest.labels,
-        manifest.transformations,
-    ):
-        raise QueryError(f"feature view {view.label!r} was deleted and made again with other features since")
-    return compute(
-        session,
-        view,
-        manifest.split,
-        plan=manifest.plan,
-        start_us=manifest.event_time_start_us,
-        end_us=manifest.event_time_end_us,
-        fitted=manifest.fitted,
-    )
-
-
-def _differences(manifest: Manifest, found: Sequence[SplitContent]) -> list[str]:
-    differences = []
-    other = {
-        name: version
-        for name, version in libraries().items()
-        if manifest.libraries.get(name, version) != version
-    }
-    for old, new in zip(manifest.splits, found, strict=True):
-        if old.before != new.before:
-            differences.append(
-                f"split {old.name!r} had {old.n_rows} rows with content {old.before.sha256[:12]} before "
-                f"transformation, and now has {new.n_rows} rows with {new.before.sha256[:12]}"
-            )
-        elif old.after != new.after:
-            because = f" (other library versions now: {other})" if other else ""
-            differences.append(
-                f"split {old.name!r} is the same before transformation, but not after it{because}"
-            )
-    return differences
-
-
-def broken_files(session: Session, manifest: Manifest) -> list[str]:
-    """Return what is wrong with a dataset's files, a clause each: gone, or not what their checksums say."""
-    folder = dataset_folder(session, manifest)
-    broken = _broken_manifest(folder / MANIFEST_FILE, manifest)
-    for content in manifest.splits:
-        for file in content.files:
-            path = folder / file.path
-            if not path.is_file():
-                broken.append(f"the file {path} is gone")
-            elif _sha256(path) != file.sha256:
-                broken.append(f"the file {path} was changed")
-    return broken
-
-
-def _broken_manifest(path: Path, manifest: Manifest) -> list[str]:
-    """Return what is wrong with the manifest beside the files; older ones may lack fields that have defaults."""
-    if not path.is_file():
-        return [f"the file {path} is gone"]
-    try:
-        stored = from_json(Manifest, path.read_bytes(), known=MANIFEST_FORMAT, what=str(path))
-    except CorruptStoreError:
-        stored = None
-    return [] if stored == manifest else [f"the file {path} was changed"]
-
-
-def _write(
-    session: Session, manifest: Manifest, data: TrainingData, found: Sequence[SplitContent]
-) -> tuple[Path, tuple[SplitContent, ...]]:
-    """Write all splits into a new hidden folder beside the datasets; return it and the splits with their files."""
-    home = session.training_folder / dataset_name(manifest.view, manifest.view_version)
-    folder = home / f".writing-{secrets.token_hex(4)}"
-    format_ = get_format(manifest.data_format)
-    splits = []
-    try:
-        for split, content in zip(data.splits, found, strict=True):
-            (folder / split.name).mkdir(parents=True)
-            paths = format_.write(split.after, folder / split.name)
-            files = tuple(
-                TrainingFile(
-                    path=str(path.relative_to(folder)), size_bytes=path.stat().st_size, sha256=_sha256(path)
-                )
-                for path in paths
-            )
-            splits.append(msgspec.structs.replace(content, files=files))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return folder, tuple(splits)
-
-
-def _publish(session: Session, manifest: Manifest, written: Path) -> None:
-    """Put the manifest into the written folder and move it to its place, everything on disk before it shows."""
-    (written / MANIFEST_FILE).write_bytes(msgspec.json.format(to_json(manifest), indent=2) + b"\n")
-    for path in sorted(written.rglob("*")):
-        sync(path)
-    sync(written)
-    target = dataset_folder(session, manifest)
-    old = written.with_name(written.name + "-old")
-    if target.exists():
-        target.rename(old)
-    written.rename(target)
-    sync_parents(target, session.root)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _next_version(session: Session, manifest: Manifest) -> int:
-    name = dataset_name(manifest.view, manifest.view_version)
-    latest = session.registry.find(manifest.project, KIND, name)
-    home = session.training_folder / name
-    names = (path.name.removeprefix(_DELETED) for path in home.iterdir())
-    taken = [int(name) for name in names if name.isdecimal()]
-    return max([latest.version if latest else 0, *taken]) + 1
-
-
-def _groups(plan: Plan, committed_at_us: dict[str, int]) -> tuple[GroupCommit, ...]:
-    found = {
-        node.source.location: GroupCommit(
-            name=node.source.name,
-            version=node.source.version,
-            commit=node.commit or 0,
-            committed_at_us=committed_at_us[node.source.location],
-        )
-        for node in plan.nodes
-        if isinstance(node.source, GroupSource)
-    }
-    return tuple(found.values())
-
-
-def _record(session: Session, manifest: Manifest) -> Record:
-    return Record(
-        project=manifest.project,
-        kind="training_dataset",
-        name=dataset_name(manifest.view, manifest.view_version),
-        version=manifest.version,
-        id=secrets.token_hex(4),
-        body=to_json(manifest),
-        actor=session.actor,
-    )
-
-
-def _hold(session: Session, manifest: Manifest) -> AbstractContextManager[None]:
-    name = dataset_name(manifest.view, manifest.view_version)
-    return session.locks.hold(
-        f"training.{manifest.project}.{name}", timeout_seconds=session.config.lock_timeout_seconds
-    )
-
-
-def list_manifests(session: Session, view: FeatureViewSpec) -> list[Manifest]:
-    """Return the manifests of all datasets of a view, oldest first."""
-    name = dataset_name(view.name, view.version)
-    return [load_manifest(record) for record in session.registry.list(view.project, KIND, name)]
 
 
 def fitted_statistics(
@@ -419,3 +273,90 @@ def fitted_statistics(
     if not view.transformations and training_dataset_version is None:
         return ()
     return get_manifest(session, view, training_dataset_version).fitted
+
+
+def _draft(
+    session: Session, target: Target, recipe: Recipe, start_us: int | None, end_us: int | None
+) -> Manifest:
+    """Return the manifest as far as it is known before any row is read."""
+    view = target.view
+    is_lost = recipe.spine is not None and not target.keep_spine
+    return Manifest(
+        project=session.project,
+        name="" if view else target.name,
+        view=view.name if view else "",
+        view_version=view.version if view else 0,
+        version=target.version or 0,
+        description=target.description,
+        created_at_us=session.clock(),
+        created_by=session.actor,
+        plan=recipe.plan,
+        groups=(),
+        labels=recipe.labels,
+        event_time_start_us=start_us,
+        event_time_end_us=end_us,
+        transformations=recipe.transformations,
+        location=target.location,
+        data_format=cast(DataFormat, target.data_format),
+        spine_identity=recipe.spine.identity if recipe.spine else (),
+        schema=(),
+        splits=(),
+        libraries=libraries(),
+        rebuildable=not is_lost,
+        not_rebuildable_because="the rows of its dataframe were not stored" if is_lost else "",
+    )
+
+
+def _check_free(session: Session, name: str, version: int, *, view: str) -> None:
+    """Raise AlreadyExistsError if another dataset has the version, or the name belongs to others."""
+    if version and session.registry.find(session.project, KIND, name, version):
+        raise AlreadyExistsError(
+            f"Training dataset {name!r} version {version} exists. Give another version, or none for the next one."
+        )
+    latest = session.registry.find(session.project, KIND, name)
+    if latest is not None and load_manifest(latest).view != view:
+        raise AlreadyExistsError(
+            f"The name {name!r} is that of training datasets of {'a query' if view else 'a feature view'}. Choose "
+            f"another name."
+        )
+
+
+def _next_version(session: Session, manifest: Manifest) -> int:
+    latest = session.registry.find(manifest.project, KIND, manifest.label)
+    home = session.training_folder / manifest.label
+    names = (path.name.removeprefix(_DELETED) for path in home.iterdir()) if home.is_dir() else ()
+    taken = [int(name) for name in names if name.isdecimal()]
+    return max([latest.version if latest else 0, *taken]) + 1
+
+
+def _groups(session: Session, plan: Plan) -> tuple[GroupCommit, ...]:
+    found: dict[str, GroupCommit] = {}
+    for node in plan.nodes:
+        if isinstance(node.source, GroupSource):
+            times = {c.number: c.committed_at_us for c in session.offline.commits(node.source.location)}
+            commit = node.commit or 0
+            found[node.source.location] = GroupCommit(
+                name=node.source.name,
+                version=node.source.version,
+                commit=commit,
+                committed_at_us=times[commit],
+            )
+    return tuple(found.values())
+
+
+def _record(session: Session, manifest: Manifest) -> Record:
+    return Record(
+        project=manifest.project,
+        kind=KIND,
+        name=manifest.label,
+        version=manifest.version,
+        id=secrets.token_hex(4),
+        body=to_json(manifest),
+        actor=session.actor,
+    )
+
+
+def _hold(session: Session, manifest: Manifest) -> AbstractContextManager[None]:
+    return session.locks.hold(
+        f"training.{manifest.project}.{manifest.label}", timeout_seconds=session.config.lock_timeout_seconds
+    )

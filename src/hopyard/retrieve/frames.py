@@ -15,9 +15,12 @@ from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.require import require
 from hopyard.retrieve.convert import check_dataframe_type, to_dataframe, to_labels
-from hopyard.retrieve.dataset import fitted_statistics, get_manifest, read_split
+from hopyard.retrieve.dataset import fitted_statistics, get_manifest
+from hopyard.retrieve.dataset_files import read_split
+from hopyard.retrieve.layout import recipe_of_view
 from hopyard.retrieve.spine import view_spine
-from hopyard.retrieve.training import SplitRequest, batch_data, compute
+from hopyard.retrieve.split_request import SplitRequest
+from hopyard.retrieve.training import Tables, batch_data, produce
 from hopyard.retrieve.view import feature_outputs, training_outputs
 from hopyard.session import Session
 
@@ -36,9 +39,10 @@ def in_memory(
     """Return X of each split, then y of each split; `spine` is the user's dataframe in the place of the root."""
     check_dataframe_type(dataframe_type)
     root = None if spine is None else view_spine(session, view, spine, training_outputs(view))
-    data = compute(session, view, request, spine=root, start_us=start_us, end_us=end_us)
+    recipe, tables = recipe_of_view(view, root), Tables()
+    produce(session, recipe, request, tables.open, start_us=start_us, end_us=end_us, in_memory=True)
     return _features_and_labels(
-        [split.after for split in data.splits], view, keep_helpers=keep_helpers, dataframe_type=dataframe_type
+        tables.finish(), view, keep_helpers=keep_helpers, dataframe_type=dataframe_type
     )
 
 

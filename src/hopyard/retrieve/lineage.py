@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hopyard.ingest.create import KIND as GROUP_KIND
 from hopyard.ingest.create import load_group
 from hopyard.model.lineage import Lineage, LineageEdge, LineageNode
 from hopyard.model.manifest import Manifest
 from hopyard.model.plan import GroupSource, Plan
 from hopyard.model.specs import FeatureGroupSpec, FeatureViewSpec
-from hopyard.retrieve.dataset import KIND as DATASET_KIND
-from hopyard.retrieve.dataset import dataset_name, load_manifest
+from hopyard.retrieve.dataset import list_manifests
 from hopyard.retrieve.view import KIND as VIEW_KIND
 from hopyard.retrieve.view import load_view
 from hopyard.session import Session
@@ -19,7 +20,6 @@ def project_lineage(session: Session) -> Lineage:
     """Return what was made from what in the whole project."""
     groups = {spec.id: spec for spec in map(load_group, session.registry.list(session.project, GROUP_KIND))}
     views = [load_view(record) for record in session.registry.list(session.project, VIEW_KIND)]
-    manifests = [load_manifest(record) for record in session.registry.list(session.project, DATASET_KIND)]
     nodes = {node.id: node for node in map(group_node, groups.values())}
     edges: dict[LineageEdge, None] = {}
     for view in views:
@@ -27,7 +27,7 @@ def project_lineage(session: Session) -> Lineage:
             nodes.setdefault(node.id, node)
             edges[LineageEdge(source=node.id, target=view_node(view).id)] = None
     nodes |= {node.id: node for node in map(view_node, views)}
-    for manifest in manifests:
+    for manifest in list_manifests(session):
         lineage = dataset_lineage(manifest, groups, nodes)
         nodes |= {node.id: node for node in lineage.nodes if node.id not in nodes}
         edges |= dict.fromkeys(lineage.edges)
@@ -54,21 +54,20 @@ def dataset_lineage(
         known: the nodes that there are, by id; a view that is not among them is deleted.
     """
     node = dataset_node(manifest)
-    view = LineageNode(kind="feature view", name=manifest.view, version=manifest.view_version)
-    if view.id not in known:
-        view = LineageNode(
-            kind="feature view", name=manifest.view, version=manifest.view_version, is_deleted=True
-        )
     sources = _groups(manifest.plan, groups)
     commits = {
         found.id: plan_node.commit
         for plan_node in manifest.plan.nodes
         for found in _groups_of(plan_node.source, groups)
     }
-    edges = [LineageEdge(source=view.id, target=node.id)]
+    nodes, edges = [*sources], []
+    if manifest.view:
+        view = LineageNode(kind="feature view", name=manifest.view, version=manifest.view_version)
+        nodes.append(known.get(view.id) or msgspec.structs.replace(view, is_deleted=True))
+        edges = [LineageEdge(source=view.id, target=node.id)]
+        edges += [LineageEdge(source=source.id, target=view.id) for source in sources]
     edges += [LineageEdge(source=source.id, target=node.id, commit=commits[source.id]) for source in sources]
-    edges += [LineageEdge(source=source.id, target=view.id) for source in sources]
-    return Lineage(nodes=(*sources, view, node), edges=tuple(edges))
+    return Lineage(nodes=(*nodes, node), edges=tuple(edges))
 
 
 def group_node(spec: FeatureGroupSpec) -> LineageNode:
@@ -83,8 +82,7 @@ def view_node(spec: FeatureViewSpec) -> LineageNode:
 
 def dataset_node(manifest: Manifest) -> LineageNode:
     """Return the node of a training dataset."""
-    name = dataset_name(manifest.view, manifest.view_version)
-    return LineageNode(kind="training dataset", name=name, version=manifest.version)
+    return LineageNode(kind="training dataset", name=manifest.label, version=manifest.version)
 
 
 def parents(session: Session, view: FeatureViewSpec) -> list[FeatureGroupSpec]:

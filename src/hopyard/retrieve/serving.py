@@ -28,6 +28,11 @@ def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[Fitte
     plan = view.plan
     outputs = feature_outputs(view)
     reasons = [reason for index in range(1, len(plan.nodes)) for reason in _obstacles(plan, index)]
+    if (plan.known_delay_us or 0) < 0:
+        reasons.append(
+            "Its query sees only what was committed some time before each row, and the online store has all that is "
+            "committed: leave out the negative delay of as_known()."
+        )
     if reasons:
         raise ServingError(
             f"Feature view {view.label!r} cannot be served as it was trained: {' '.join(reasons)}"
@@ -84,6 +89,13 @@ def _obstacles(plan: Plan, index: int) -> list[str]:
         found.append(
             f"{source.label!r} is filtered before the join, and the online store keeps one row per key, filtered or "
             f"not: write the filtered rows to a group of their own."
+        )
+    join = plan.join_of(index)
+    if join.parent > 0 and join.how == "inner":
+        parent = plan.nodes[join.parent].source.label
+        found.append(
+            f"{source.label!r} is joined to {parent!r} by an inner join, which in training leaves out the rows of "
+            f"{parent!r} that have no match, and the online store has them: use join_type='left'."
         )
     remaining = plan.remaining_key(index)
     if remaining:

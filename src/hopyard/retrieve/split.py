@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hopyard.compute.row_hash import row_hashes
 from hopyard.errors import TrainingDatasetError
 from hopyard.model.manifest import (
     DEFAULT_SEED,
@@ -24,7 +25,6 @@ from hopyard.model.manifest import (
     TimeRange,
     TimeSplit,
 )
-from hopyard.model.schema import Schema
 from hopyard.time import show
 
 EXACT_BELOW = 1_000
@@ -69,59 +69,72 @@ def random_split(
     return split
 
 
-def assign(
-    split: Split,
-    *,
-    identity: pa.Table | None = None,
-    identity_schema: Schema = (),
-    event_time_us: npt.NDArray[np.int64] | None = None,
-    by: pa.Table | None = None,
-    by_schema: Schema = (),
-) -> npt.NDArray[np.int16]:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What decides the split of rows, an array each with a number per row; None: the split does not need it.
+
+    Attributes:
+        hashes: of the identity, or of the columns whose equal rows stay together, with the seed of the split.
+        strata: hashes of the columns whose values are cut apart from each other.
+        ties: ranks rows of equal hash, in the place of their order.
+        event_time_us: UTC microseconds.
+        places: the split that a column names, -1: none.
+    """
+
+    hashes: npt.NDArray[np.uint64] | None = None
+    strata: npt.NDArray[np.uint64] | None = None
+    ties: npt.NDArray[np.uint64] | None = None
+    event_time_us: npt.NDArray[np.int64] | None = None
+    places: npt.NDArray[np.int16] | None = None
+
+    def slice(self, start: int, end: int) -> Marks:
+        """Return the marks of some of the rows."""
+        return Marks(*(None if array is None else array[start:end] for array in self._arrays()))
+
+    def _arrays(self) -> list[npt.NDArray[Any] | None]:
+        return [getattr(self, field.name) for field in fields(self)]
+
+    @staticmethod
+    def concat(parts: Sequence[Marks]) -> Marks:
+        """Return the marks of all rows, in order."""
+        columns = zip(*(part._arrays() for part in parts), strict=True)
+        return Marks(*(None if column[0] is None else np.concatenate(column) for column in columns))
+
+
+def assign(split: Split, marks: Marks) -> npt.NDArray[np.int16]:
     """Return the index of each row's split, in the order of the rows; -1: in none.
 
-    Args:
-        identity: the columns that identify the rows, for a random split. Rows of equal identity get one split by
-            thresholds; ranked exactly, they are taken in row order.
-        event_time_us: the rows' event times in UTC microseconds, for a split by time.
-        by: the columns that the split names, in its order.
+    Rows of equal hash get one split by thresholds; ranked exactly, they are taken in the order of `marks.ties`, or in
+    their own.
+
     Raises:
-        TrainingDatasetError: the split makes no sense, or lacks the identity or the event time; a column that names
-            another split; strata of single rows.
+        TrainingDatasetError: the split makes no sense, or lacks the identity or the event time; strata of single rows.
     """
     check_split(split)
     if isinstance(split, ColumnSplit):
-        assert by is not None
-        return _by_name(split, by.column(0))
+        assert marks.places is not None
+        return marks.places
     if isinstance(split, TimeSplit):
-        if event_time_us is None:
+        if marks.event_time_us is None:
             raise TrainingDatasetError(
                 "A split by time needs an event time, and the rows have none. "
                 "Choose a root with an event time, or split by size."
             )
-        return _by_time(split, event_time_us)
-    if identity is None or not identity_schema:
+        return _by_time(split, marks.event_time_us)
+    if marks.hashes is None:
         raise TrainingDatasetError(
             "A random split needs columns that identify the rows, and there are none. "
             "Give the root a primary key, or split by time."
         )
+    if split.mode == "threshold":
+        return _by_threshold(split, marks.hashes)
     if split.group_by:
-        assert by is not None
-        groups = row_hashes(by, by_schema, seed=split.seed)
-        if split.mode == "threshold":
-            return _by_threshold(split, groups)
-        distinct, group_of_row = np.unique(groups, return_inverse=True)
-        return _by_rank(split, distinct)[group_of_row]
-    hashes = row_hashes(identity, identity_schema, seed=split.seed)
+        distinct, group_of_row = np.unique(marks.hashes, return_inverse=True)
+        return _by_rank(split, distinct, None)[group_of_row]
     if split.stratify_by:
-        assert by is not None
-        return _by_rank_in_strata(split, hashes, row_hashes(by, by_schema))
-    return _by_rank(split, hashes) if split.mode == "exact" else _by_threshold(split, hashes)
-
-
-def n_groups(by: pa.Table, by_schema: Schema) -> int:
-    """Return how many groups there are of rows that are equal in these columns."""
-    return len(np.unique(row_hashes(by, by_schema)))
+        assert marks.strata is not None
+        return _by_rank_in_strata(split, marks.hashes, marks.strata, marks.ties)
+    return _by_rank(split, marks.hashes, marks.ties)
 
 
 def check_split(split: Split) -> None:
@@ -148,17 +161,26 @@ def _by_threshold(split: RandomSplit, hashes: npt.NDArray[np.uint64]) -> npt.NDA
     return np.searchsorted(np.array(thresholds, np.uint64), hashes, side="right").astype(np.int16)
 
 
-def _by_rank(split: RandomSplit, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int16]:
+def _by_rank(
+    split: RandomSplit, hashes: npt.NDArray[np.uint64], ties: npt.NDArray[np.uint64] | None
+) -> npt.NDArray[np.int16]:
     ends = [round(len(hashes) * share) for share in _cumulated(split)]
     sizes = np.diff(np.array([0, *ends]))
     places = np.empty(len(hashes), np.int16)
-    # A stable sort ranks rows of equal hash by their order.
-    places[np.argsort(hashes, kind="stable")] = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+    places[_ranked(hashes, ties)] = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
     return places
 
 
+def _ranked(hashes: npt.NDArray[np.uint64], ties: npt.NDArray[np.uint64] | None) -> npt.NDArray[np.intp]:
+    # Both sorts are stable: rows that are equal in all are ranked by their order.
+    return np.argsort(hashes, kind="stable") if ties is None else np.lexsort((ties, hashes))
+
+
 def _by_rank_in_strata(
-    split: RandomSplit, hashes: npt.NDArray[np.uint64], strata: npt.NDArray[np.uint64]
+    split: RandomSplit,
+    hashes: npt.NDArray[np.uint64],
+    strata: npt.NDArray[np.uint64],
+    ties: npt.NDArray[np.uint64] | None,
 ) -> npt.NDArray[np.int16]:
     distinct, sizes = np.unique(strata, return_counts=True)
     if 2 * len(distinct) > len(hashes) > 0:
@@ -167,7 +189,8 @@ def _by_rank_in_strata(
             f"many to cut each of them in the same shares. Stratify by a column with few values, such as the label."
         )
     places = np.empty(len(hashes), np.int16)
-    order = np.lexsort((hashes, strata))  # stable: rows that are equal in both keep their order
+    ranked = _ranked(hashes, ties)
+    order = ranked[np.argsort(strata[ranked], kind="stable")]
     start = 0
     for size in sizes.tolist():
         ends = [round(size * share) for share in _cumulated(split)]
@@ -178,18 +201,17 @@ def _by_rank_in_strata(
     return places
 
 
-def _by_name(split: ColumnSplit, column: pa.ChunkedArray) -> npt.NDArray[np.int16]:
-    counted = column.value_counts()
-    found = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-    unknown = {name: n for name, n in found.items() if name is not None and name not in split.names}
-    if unknown:
-        shown = ", ".join(f"{name!r} ({n:,} rows)" for name, n in list(unknown.items())[:5])
+def named_places(split: ColumnSplit, column: pa.ChunkedArray) -> npt.NDArray[np.int16]:
+    """Return the index of the split that each row's column names; null: -1. Raises TrainingDatasetError: others."""
+    places = np.asarray(pc.index_in(column, pa.array(split.names, pa.string())).fill_null(NO_SPLIT))
+    unknown = column.filter(pa.array(places == NO_SPLIT)).drop_null().unique()
+    if len(unknown):
+        shown = ", ".join(map(repr, unknown.slice(0, 5).to_pylist()))
         raise TrainingDatasetError(
             f"split_column={split.column!r} has values that name no split: {shown}. The splits are "
             f"{', '.join(map(repr, split.names))}; null puts a row into none."
         )
-    places = pc.index_in(column, pa.array(split.names, pa.string())).fill_null(NO_SPLIT)
-    return np.asarray(places).astype(np.int16)
+    return places.astype(np.int16)
 
 
 def _cumulated(split: RandomSplit) -> list[Fraction]:

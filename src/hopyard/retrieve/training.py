@@ -1,154 +1,240 @@
-"""Training data: the rows of a view, split, transformed and hashed, in an order that depends on nothing physical."""
+"""Training data: the rows of a view, split and transformed, in an order that depends on nothing physical.
+
+Rows come in batches and go to a sink, so that they may be more than memory holds. Those that have to be seen twice,
+because statistics are fitted to them or because splits are cut exactly, are kept in a spool in between.
+"""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import pairwise
+from itertools import chain
+from typing import Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hopyard.compute.event_time import event_times_us
-from hopyard.compute.hashing import ContentHasher
-from hopyard.compute.row_hash import hash_pairs, row_hashes
+from hopyard.compute.transform.builtin import has_fit
 from hopyard.compute.transform.chain import Transformer, fit_all
-from hopyard.errors import NotFoundError, TrainingDatasetError
+from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Snapshot
-from hopyard.model.manifest import (
-    DEFAULT_SEED,
-    ColumnSplit,
-    ContentHash,
-    FittedStatistics,
-    LabelBalance,
-    LabelCount,
-    Split,
-    TimeRange,
-    TimeSplit,
-)
-from hopyard.model.plan import Output, Plan, literal
-from hopyard.model.schema import Field, Schema
+from hopyard.model.manifest import FittedStatistics, Split
+from hopyard.model.plan import Output, Plan
+from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.query.lower import identity_order, multiples_order
 from hopyard.query.resolve import resolve
-from hopyard.retrieve.read import as_of_now, read_resolved, time_range, with_outputs
+from hopyard.retrieve.ahead import ahead
+from hopyard.retrieve.layout import Layout, Recipe
+from hopyard.retrieve.read import as_of_now, read_resolved, stream_resolved, time_range, with_outputs
 from hopyard.retrieve.spine import Spine
-from hopyard.retrieve.split import assign, n_groups, random_split
-from hopyard.retrieve.trust import require_view_trust
-from hopyard.retrieve.view import feature_outputs, training_outputs
+from hopyard.retrieve.split import EXACT_BELOW, Marks, assign, check_split, random_split
+from hopyard.retrieve.split_request import RandomRequest
+from hopyard.retrieve.spool import Spool
+from hopyard.retrieve.trust import require_transformations_trust, require_view_trust
+from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
-from hopyard.time import Instant, optional_micros
 
+BATCH_ROWS = 122_880
+KEPT_SHARE = 8
+"""Rows that must be seen twice are kept in memory up to this part of the memory limit, and else in a file."""
 ALL = "all"
-SHOWN_VALUES = 20
-_HIDDEN = "__id_"
-_BY = "__by_"
-_OCCURRENCE = Field(name="__occurrence", type="bigint")
-
-
-@dataclass(frozen=True, slots=True)
-class SplitRequest:
-    """What the user asks for: random `ratios` in the order of `names`, time `ranges`, or a `column` of names."""
-
-    names: tuple[str, ...] = ()
-    ratios: tuple[float, ...] = ()
-    seed: int = DEFAULT_SEED
-    exact: bool | None = None
-    group_by: tuple[str, ...] = ()
-    stratify_by: tuple[str, ...] = ()
-    ranges: tuple[TimeRange, ...] = ()
-    column: str = ""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that decide, beside identity and event time."""
-        return (self.column,) if self.column else self.group_by or self.stratify_by
-
-
-@dataclass(frozen=True, slots=True)
-class SplitData:
-    """One split, before and after transformation: features, labels and training helper columns."""
-
-    name: str
-    before: pa.Table
-    after: pa.Table
+"""The name of the one split of a dataset without splits."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The content of a training dataset. `plan` is resolved; `schema` is that after transformation."""
+    """What is known of training data before its rows are. `plan` is resolved.
+
+    Attributes:
+        before_schema, schema: the columns before and after transformation.
+    """
 
     plan: Plan
     split: Split | None
     fitted: tuple[FittedStatistics, ...]
     before_schema: Schema
     schema: Schema
-    splits: tuple[SplitData, ...]
     notes: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the splits."""
+        return (ALL,) if self.split is None else self.split.names
 
-def compute(
+
+class Sink(Protocol):
+    """Where the rows go."""
+
+    def take(self, place: int, before: pa.Table, after: pa.Table) -> None:
+        """Take the next rows of a split, by its place: as read, and transformed."""
+
+
+def produce(
     session: Session,
-    view: FeatureViewSpec,
-    request: SplitRequest | Split | None = None,
+    recipe: Recipe,
+    request: RandomRequest | Split | None,
+    open_sink: Callable[[TrainingData], Sink],
     *,
-    plan: Plan | None = None,
-    spine: Spine | None = None,
     start_us: int | None = None,
     end_us: int | None = None,
     fitted: Sequence[FittedStatistics] | None = None,
+    in_memory: bool = False,
 ) -> TrainingData:
-    """Return the training data of a view, its rows ordered by the root's row identity, or as those of the spine.
+    """Bring the rows of a recipe to a sink, ordered by the root's row identity, or as those of the spine.
 
     Args:
         request: the split; a stored `Split` is repeated exactly.
-        plan: a resolved plan to repeat; default: the view's, over the latest commits.
-        spine: a dataframe in the place of the root; its plan is read.
+        open_sink: called once, before the first row and after all that can be wrong with the request.
         start_us, end_us: `start <= event time < end` of the root, UTC microseconds.
         fitted: statistics to use; default: fitted on train (on all rows without a split).
+        in_memory: all rows at once, without temporary files.
     Raises:
         TrainingDatasetError: the split, or a transformation, cannot be computed on these rows.
-        UntrustedCodeError: the view has a function that may not run here.
+        UntrustedCodeError: the recipe has a function that may not run here.
     """
-    require_view_trust(session, view)
-    outputs = training_outputs(view) if spine is None else spine.plan.outputs
-    resolved, snapshots = resolve(session, (plan or view.plan) if spine is None else spine.plan)
-    keys = _identity(resolved)
-    hidden = () if spine is not None else keys  # every column of a spine is among the outputs
-    deciding = _deciding(view, resolved, request)
-    wanted = with_outputs(time_range(resolved, start_us, end_us), (*outputs, *hidden, *deciding))
-    rows = _read(session, wanted, snapshots, spine)
-    by = rows.select([out.name for out in deciding])
-    by_schema = with_outputs(resolved, deciding).schema
-    identity = rows.select([out.name if hidden else out.feature for out in keys])
-    identity = identity.rename_columns([out.name for out in keys])
-    identity_schema = tuple(Field(name=out.name, type=resolved.field(0, out.feature).type) for out in keys)
-    rows = rows.select([out.name for out in outputs])
-    if spine is None and not resolved.root.source.primary_key:
-        order, occurrence = _keyless_order(identity, identity_schema)
-        rows, by = rows.take(order), by.take(order) if by_schema else by
-        identity = identity.take(order).append_column(_OCCURRENCE.name, occurrence)
-        identity_schema = (*identity_schema, _OCCURRENCE)
-    split = _decide(request, rows.num_rows, by, by_schema)
-    facts = _Facts(identity, identity_schema, by, by_schema)
-    parts = _split(split, rows, facts, resolved, None if spine is None else spine.identity)
-    before_schema = with_outputs(resolved, outputs).schema
-    if fitted is None:  # on the first part: train, or all
-        fitted = fit_all(view.transformations, before_schema, parts[0][1].select)
-    transformer = Transformer(view.transformations, fitted, before_schema)
-    return TrainingData(
-        plan=resolved,
-        split=split,
-        fitted=tuple(fitted),
-        before_schema=before_schema,
-        schema=transformer.schema,
-        splits=tuple(SplitData(name, part, transformer.table(part)) for name, part in parts),
-        notes=as_of_now(resolved),
+    require_transformations_trust(session, recipe.transformations, recipe.view, recipe.view_version)
+    resolved, snapshots = resolve(session, recipe.plan)
+    layout = Layout(recipe, resolved, request)
+    if request is not None and not isinstance(request, RandomRequest):
+        check_split(request)
+    plan = time_range(layout.plan, start_us, end_us)
+    tables = _tables(session, plan, snapshots, layout, recipe.spine, in_memory=in_memory)
+    max_bytes = 2**62 if in_memory else session.config.memory_bytes // KEPT_SHARE
+    with Spool(to_arrow_schema(layout.schema), max_bytes=max_bytes) as spool:
+        kept: list[Marks] = []
+        n_rows = 0
+        wanted = _rows_to_keep(recipe, request, fitted)
+        while n_rows < wanted and (table := next(tables, None)) is not None:
+            kept.append(layout.marks(table))
+            n_rows += table.num_rows
+            for batch in layout.rows(table).to_batches(max_chunksize=BATCH_ROWS):
+                spool.add(batch)
+        marks = Marks.concat(kept) if kept else Marks()
+        split = _decide(request, n_rows, marks)
+        places = _places(split, n_rows, marks)
+        if fitted is None:
+            fitted = _fit(recipe, layout.schema, spool, places)
+        transformer = Transformer(recipe.transformations, fitted, layout.schema)
+        data = TrainingData(
+            plan=resolved,
+            split=split,
+            fitted=tuple(fitted),
+            before_schema=layout.schema,
+            schema=transformer.schema,
+            notes=as_of_now(resolved),
+        )
+        sink = open_sink(data)
+        first = ((rows, part) for rows, part in _with_places(spool, places))
+        rest = ((layout.rows(table), _places(split, table.num_rows, layout.marks(table))) for table in tables)
+        for rows, part in ahead(chain(first, rest)):
+            for place in range(len(data.names)):
+                chosen = rows if split is None else rows.filter(pa.array(part == place))
+                if chosen.num_rows:
+                    sink.take(place, chosen, transformer.table(chosen))
+    return data
+
+
+def _tables(
+    session: Session,
+    plan: Plan,
+    snapshots: dict[int, Snapshot],
+    layout: Layout,
+    spine: Spine | None,
+    *,
+    in_memory: bool,
+) -> Iterator[pa.Table]:
+    frame = None if spine is None else spine.rows
+    stream = stream_resolved(session, plan, snapshots, frame=frame, order_by=layout.order_by, missing="null")
+    if layout.is_keyless:
+        return iter([layout.ordered(stream.read_all())])
+    if in_memory:
+        return iter([stream.read_all()])
+    return (pa.Table.from_batches([batch], stream.schema) for batch in stream)
+
+
+def _rows_to_keep(
+    recipe: Recipe, request: RandomRequest | Split | None, fitted: Sequence[FittedStatistics] | None
+) -> float:
+    """Return how many rows must be seen before the first one can be placed and transformed."""
+    if fitted is None and any(has_fit(spec) for spec in recipe.transformations):
+        return math.inf
+    if isinstance(request, RandomRequest):
+        if request.exact is False:
+            return 0
+        if request.exact or request.columns:
+            return math.inf
+        return math.ceil(EXACT_BELOW / min(request.ratios)) + 1  # more rows than that: by thresholds
+    return math.inf if getattr(request, "mode", None) == "exact" else 0
+
+
+def _decide(request: RandomRequest | Split | None, n_rows: int, marks: Marks) -> Split | None:
+    if not isinstance(request, RandomRequest):
+        return request
+    if request.group_by:
+        n_rows = 0 if marks.hashes is None else len(np.unique(marks.hashes))
+    return random_split(
+        request.names,
+        request.ratios,
+        seed=request.seed,
+        n_rows=n_rows,
+        exact=request.exact,
+        group_by=request.group_by,
+        stratify_by=request.stratify_by,
     )
+
+
+def _places(split: Split | None, n_rows: int, marks: Marks) -> npt.NDArray[np.int16]:
+    return np.zeros(n_rows, np.int16) if split is None or not n_rows else assign(split, marks)
+
+
+def _with_places(
+    spool: Spool, places: npt.NDArray[np.int16]
+) -> Iterator[tuple[pa.Table, npt.NDArray[np.int16]]]:
+    start = 0
+    for batch in spool.batches():
+        yield pa.Table.from_batches([batch]), places[start : start + batch.num_rows]
+        start += batch.num_rows
+
+
+def _fit(
+    recipe: Recipe, schema: Schema, spool: Spool, places: npt.NDArray[np.int16]
+) -> tuple[FittedStatistics, ...]:
+    """Return the statistics of the rows in the first split: train, or all."""
+
+    def read(names: Sequence[str]) -> pa.Table:
+        arrow = to_arrow_schema(tuple(field for name in names for field in schema if field.name == name))
+        train, start = [], 0
+        for batch in spool.batches(names):
+            train.append(batch.filter(pa.array(places[start : start + batch.num_rows] == 0)))
+            start += batch.num_rows
+        return pa.Table.from_batches(train, arrow)
+
+    return fit_all(recipe.transformations, schema, read)
+
+
+class Tables:
+    """A sink that keeps the transformed rows of each split."""
+
+    def __init__(self) -> None:
+        self._schema = pa.schema([])
+        self._parts: list[list[pa.Table]] = []
+
+    def open(self, data: TrainingData) -> Tables:
+        """Get ready for the rows."""
+        self._schema = to_arrow_schema(data.schema)
+        self._parts = [[] for _ in data.names]
+        return self
+
+    def take(self, place: int, before: pa.Table, after: pa.Table) -> None:
+        self._parts[place].append(after)
+
+    def finish(self) -> list[pa.Table]:
+        """Return the rows of each split."""
+        return [pa.concat_tables(part) if part else self._schema.empty_table() for part in self._parts]
 
 
 def batch_data(
@@ -172,281 +258,8 @@ def batch_data(
     plan = msgspec.structs.replace(view.plan, filter=None) if spine is None else spine.plan
     resolved, snapshots = resolve(session, plan)
     wanted = with_outputs(time_range(resolved, start_us, end_us), outputs)
-    rows = _read(session, wanted, snapshots, spine)
+    order = identity_order(wanted) if spine is None else multiples_order(wanted)
+    frame = None if spine is None else spine.rows
+    rows = read_resolved(session, wanted, snapshots, frame=frame, order_by=order, missing="null")
     schema = with_outputs(resolved, own).schema
     return Transformer(view.transformations, fitted, schema).table(rows)
-
-
-def _read(session: Session, plan: Plan, snapshots: Mapping[int, Snapshot], spine: Spine | None) -> pa.Table:
-    if spine is None:
-        return read_resolved(session, plan, snapshots, order_by=identity_order(plan), missing="null")
-    order = multiples_order(plan)
-    return read_resolved(session, plan, snapshots, frame=spine.rows, order_by=order, missing="null")
-
-
-def label_balance(table: pa.Table, labels: Sequence[str]) -> tuple[LabelBalance, ...]:
-    """Return how often each value of the labels occurs, without arrays, structs and absent ones; see `LabelBalance`."""
-    found = []
-    for label in labels:
-        if label not in table.column_names or pa.types.is_nested(table.schema.field(label).type):
-            continue
-        counted = pa.Table.from_struct_array(table.column(label).value_counts())
-        first = counted.sort_by([("counts", "descending"), ("values", "ascending")]).slice(0, SHOWN_VALUES)
-        counts = tuple(
-            LabelCount(value=literal(row["values"]), n_rows=row["counts"]) for row in first.to_pylist()
-        )
-        found.append(LabelBalance(label=label, n_values=counted.num_rows, counts=counts))
-    return tuple(found)
-
-
-def content_hash(table: pa.Table, schema: Schema) -> ContentHash:
-    """Return the hashes of a split's content."""
-    hasher = ContentHasher(schema)
-    hasher.update(table)
-    return hasher.result()
-
-
-def _identity(plan: Plan) -> tuple[Output, ...]:
-    """Return hidden outputs with the root's row identity; all its columns where it has no key; and its event time."""
-    source = plan.root.source
-    names = source.primary_key or tuple(field.name for field in source.fields)
-    if source.event_time and source.event_time not in names:
-        names = (*names, source.event_time)
-    return tuple(Output(name=_HIDDEN + name, node=0, feature=name) for name in names)
-
-
-def _keyless_order(identity: pa.Table, schema: Schema) -> tuple[pa.Array, pa.Array]:
-    """Return the order of rows without a key, and each one's occurrence number among equal rows, from 0.
-
-    The order is that of two hashes of the row; rows that are equal in both are interchangeable.
-    """
-    first, second = hash_pairs(identity, schema)
-    order = np.lexsort((second, first))
-    first, second = first[order], second[order]
-    starts = np.ones(len(order), dtype=bool)
-    starts[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    places = np.arange(len(order))
-    return pa.array(order), pa.array(places - np.maximum.accumulate(np.where(starts, places, 0)), pa.int64())
-
-
-def _deciding(view: FeatureViewSpec, plan: Plan, request: SplitRequest | Split | None) -> tuple[Output, ...]:
-    """Return hidden outputs with the columns that a split names: of the query, or of its root.
-
-    Raises:
-        NotFoundError: there is no such column.
-        TrainingDatasetError: the column that names the splits is a feature, or no text.
-    """
-    found = []
-    for name in () if request is None else request.columns:
-        output = next((out for out in plan.outputs if out.name == name), None)
-        root = [field.name for field in plan.root.source.fields]
-        if output is None and name not in root:
-            known = {*(out.name for out in plan.outputs), *root}
-            raise NotFoundError("column of the query or of its left-most group (to split by)", name, known)
-        node, feature = (0, name) if output is None else (output.node, output.feature)
-        found.append(Output(name=_BY + name, node=node, feature=feature))
-    if isinstance(request, ColumnSplit) or (isinstance(request, SplitRequest) and request.column):
-        (name,) = request.columns
-        type_ = plan.field(found[0].node, found[0].feature).type
-        if type_ != "string":
-            raise TrainingDatasetError(
-                f"split_column={name!r} is {type_}: it must be a string that names each row's split."
-            )
-        if name in view.labels or any(out.name == name for out in feature_outputs(view)):
-            raise TrainingDatasetError(
-                f"split_column={name!r} is a feature or a label of {view.label!r}, so that a model could see it. Make "
-                f"it one of the training_helper_columns, or leave it out of the query if the left-most group has it."
-            )
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What decides the split of each row: its identity, and the columns that the split names."""
-
-    identity: pa.Table
-    identity_schema: Schema
-    by: pa.Table
-    by_schema: Schema
-
-
-def _decide(
-    request: SplitRequest | Split | None, n_rows: int, by: pa.Table, by_schema: Schema
-) -> Split | None:
-    if not isinstance(request, SplitRequest):
-        return request
-    if request.ranges:
-        return TimeSplit(ranges=request.ranges)
-    if request.column:
-        return ColumnSplit(names=request.names, column=request.column)
-    return random_split(
-        request.names,
-        request.ratios,
-        seed=request.seed,
-        n_rows=n_groups(by, by_schema) if request.group_by else n_rows,
-        exact=request.exact,
-        group_by=request.group_by,
-        stratify_by=request.stratify_by,
-    )
-
-
-def _split(
-    split: Split | None,
-    rows: pa.Table,
-    facts: _Facts,
-    plan: Plan,
-    placed_by: tuple[str, ...] | None = None,
-) -> list[tuple[str, pa.Table]]:
-    if split is None:
-        return [(ALL, rows)]
-    source = plan.root.source
-    times = None
-    if isinstance(split, TimeSplit):
-        if source.event_time is None:
-            raise TrainingDatasetError(
-                f"A split by time needs an event time, and {source.label!r} has none. "
-                f"Use a random split: test_size=0.2."
-            )
-        field = plan.field(0, source.event_time)
-        column = facts.identity.column(_HIDDEN + source.event_time)
-        times = event_times_us(field, source.event_time_unit, column).to_numpy()
-    if placed_by is None:
-        places = assign(
-            split,
-            identity=facts.identity,
-            identity_schema=facts.identity_schema,
-            event_time_us=times,
-            by=facts.by,
-            by_schema=facts.by_schema,
-        )
-    else:
-        places = _place_spine(split, facts, times, placed_by)
-    return [(name, rows.filter(pa.array(places == index))) for index, name in enumerate(split.names)]
-
-
-def _place_spine(
-    split: Split, facts: _Facts, times: npt.NDArray[np.int64] | None, placed_by: tuple[str, ...]
-) -> npt.NDArray[np.int16]:
-    """Return the split of each row of a spine, whatever the order of its rows and columns.
-
-    Args:
-        facts: the identity is all columns of the spine, by hidden names. Rows that are equal in `placed_by` are told
-            apart by them.
-        placed_by: the columns by whose hash a row is placed; empty: all.
-    """
-    fields = {field.name: field for field in sorted(facts.identity_schema, key=lambda field: field.name)}
-    chosen = [_HIDDEN + name for name in placed_by] or list(fields)
-    order = np.argsort(row_hashes(facts.identity, tuple(fields.values())), kind="stable")
-    taken = pa.array(order)
-    places = np.empty(len(order), np.int16)
-    places[order] = assign(
-        split,
-        identity=facts.identity.select(chosen).take(taken),
-        identity_schema=tuple(fields[name] for name in chosen),
-        event_time_us=None if times is None else times[order],
-        by=facts.by.take(taken) if facts.by_schema else facts.by,
-        by_schema=facts.by_schema,
-    )
-    return places
-
-
-def split_request(
-    sizes: Mapping[str, float | None],
-    times: Mapping[str, tuple[Instant | None, Instant | None]],
-    *,
-    seed: int | None,
-    exact: bool | None,
-    group_by: Sequence[str] | str = (),
-    stratify_by: Sequence[str] | str = (),
-    split_column: str | None = None,
-) -> SplitRequest:
-    """Return what the user asks for: a split by size, by time, or by a column that names it.
-
-    Args:
-        sizes: the share of each split but the first, which gets the rest.
-        times: start and end of each split; of two neighbouring bounds one is enough.
-        seed, exact, group_by, stratify_by: of a split by size.
-        split_column: names each row's split.
-    Raises:
-        TrainingDatasetError: several of them, none, or not enough of one; sizes that leave nothing to train on.
-    """
-    groups, strata = _columns("group_by", group_by), _columns("stratify_by", stratify_by)
-    of_size = {"seed": seed, "exact": exact, "group_by": groups or None, "stratify_by": strata or None}
-    by_time = any(bound is not None for bounds in times.values() for bound in bounds)
-    by_size = any(size is not None for size in sizes.values())
-    if split_column is not None:
-        foreign = [name for name, value in of_size.items() if value is not None]
-        if by_time or by_size or foreign or not isinstance(split_column, str):
-            raise TrainingDatasetError(
-                f"split_column={split_column!r} must be the name of a column that says which split each row is in, and "
-                f"then sizes, times, seed, exact, group_by and stratify_by have no say: leave them out."
-            )
-        return SplitRequest(names=tuple(times), column=split_column)
-    if by_time == by_size:
-        raise TrainingDatasetError(
-            f"Split either by size ({', '.join(f'{name}_size=' for name in sizes)}) or by time "
-            f"(such as train_end= and test_end=); {'both were' if by_time else 'neither was'} given."
-        )
-    if by_time:
-        foreign = [f"{name}=" for name, value in of_size.items() if value is not None]
-        if foreign:
-            raise TrainingDatasetError(
-                f"{' and '.join(foreign)} belong to a split by size; this one is by time."
-            )
-        return SplitRequest(ranges=_ranges(times))
-    given = []
-    for name, size in sizes.items():
-        if size is None:
-            raise TrainingDatasetError(f"{name}_size= is missing.")
-        if not isinstance(size, (int, float)) or not 0 < size < 1:
-            raise TrainingDatasetError(f"{name}_size={size!r} must be between 0 and 1, such as 0.2.")
-        given.append(Decimal(str(float(size))))  # as written: 1 - 0.7 of doubles is not 0.3
-    if not sum(given) < 1:
-        raise TrainingDatasetError(
-            f"The sizes sum to {sum(given):g} and leave nothing to train on: {dict(sizes)}."
-        )
-    if groups and strata:
-        raise TrainingDatasetError(
-            "group_by= keeps rows together that stratify_by= would cut apart: give one of the two."
-        )
-    if strata and exact is False:
-        raise TrainingDatasetError("stratify_by= cuts each stratum exactly: leave out exact=False.")
-    return SplitRequest(
-        names=tuple(times),
-        ratios=(float(1 - sum(given)), *map(float, given)),
-        seed=DEFAULT_SEED if seed is None else _seed(seed),
-        exact=exact,
-        group_by=groups,
-        stratify_by=strata,
-    )
-
-
-def _columns(argument: str, names: object) -> tuple[str, ...]:
-    if isinstance(names, str):
-        return (names,)
-    if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
-        return tuple(dict.fromkeys(names))
-    raise TrainingDatasetError(f"{argument}={names!r} must be the name of a column, or a list of names.")
-
-
-def _seed(seed: object) -> int:
-    try:
-        if not isinstance(seed, bool) and 0 <= (number := operator.index(seed)) < 2**63:  # type: ignore[arg-type]
-            return number
-    except TypeError:
-        pass
-    raise TrainingDatasetError(f"seed={seed!r} must be a whole number from 0 to 2**63 - 1.")
-
-
-def _ranges(times: Mapping[str, tuple[Instant | None, Instant | None]]) -> tuple[TimeRange, ...]:
-    """Return the ranges; where one of two neighbouring bounds is missing, it is the other one."""
-    starts = {name: optional_micros(start) for name, (start, _) in times.items()}
-    ends = {name: optional_micros(end) for name, (_, end) in times.items()}
-    for earlier, later in pairwise(times):
-        if ends[earlier] is None and starts[later] is None:
-            raise TrainingDatasetError(
-                f"Give {earlier}_end= or {later}_start=: nothing says where {earlier} ends and {later} starts."
-            )
-        ends[earlier] = starts[later] if ends[earlier] is None else ends[earlier]
-        starts[later] = ends[earlier] if starts[later] is None else starts[later]
-    return tuple(TimeRange(name=name, start_us=starts[name], end_us=ends[name]) for name in times)

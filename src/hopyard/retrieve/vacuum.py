@@ -10,7 +10,7 @@ from hopyard.model.commit import Freed
 from hopyard.model.manifest import Manifest
 from hopyard.model.plan import GroupSource
 from hopyard.model.specs import FeatureGroupSpec
-from hopyard.retrieve.dataset import KIND, load_manifest
+from hopyard.retrieve.dataset import list_manifests
 from hopyard.session import Session
 
 FROM_THE_FIRST = -1
@@ -23,14 +23,13 @@ def vacuum_group(
 
     def check(first: int) -> None:
         broken = sorted(
-            (manifest.view, manifest.view_version, manifest.version, needed)
-            for manifest in _manifests(session)
+            (manifest.label, manifest.version, needed)
+            for manifest in list_manifests(session)
             if (needed := _first_needed(manifest, spec)) is not None and needed < first
         )
         if broken and not force:
             names = ", ".join(
-                f"{view}_{view_version} version {version} ({_words(needed)})"
-                for view, view_version, version, needed in broken
+                f"{name} version {version} ({_words(needed)})" for name, version, needed in broken
             )
             raise TrainingDatasetError(
                 f"{spec.label!r} would lose the commits before {first}, and training datasets need some of them to be "
@@ -39,10 +38,6 @@ def vacuum_group(
             )
 
     return vacuum(session, spec, keep, check)
-
-
-def _manifests(session: Session) -> list[Manifest]:
-    return [load_manifest(record) for record in session.registry.list(session.project, KIND)]
 
 
 def _first_needed(manifest: Manifest, spec: FeatureGroupSpec) -> int | None:

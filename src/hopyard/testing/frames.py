@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from hopyard.compute.exact import exact
 from hopyard.model.arrow import to_arrow
 from hopyard.model.types import parse_type
 from hopyard.time import EPOCH, Instant, from_micros, to_micros
 
-_NAN = "NaN"
+__all__ = ["assert_same_rows", "exact", "frame", "hours"]
 
 
 def frame(features: Mapping[str, str], rows: Iterable[Sequence[object]] = ()) -> pa.Table:
@@ -36,17 +36,6 @@ def frame(features: Mapping[str, str], rows: Iterable[Sequence[object]] = ()) ->
 def hours(count: float, start: Instant = EPOCH) -> Any:
     """Return the instant `count` hours after `start` as an aware datetime in UTC; fractions to whole microseconds."""
     return from_micros(to_micros(start) + round(count * 3_600_000_000))
-
-
-def exact(value: object) -> object:
-    """Return something that is equal for equal stored values only: NaN equals NaN; -0.0 is not 0.0, nor 1 1.0."""
-    if isinstance(value, float):
-        return _NAN if value != value else struct.pack(">d", value)
-    if isinstance(value, (list, tuple)):
-        return tuple(exact(item) for item in value)
-    if isinstance(value, Mapping):
-        return tuple((name, exact(item)) for name, item in value.items())
-    return type(value).__name__, value
 
 
 def assert_same_rows(

@@ -13,6 +13,8 @@ from hopyard.project import Project
 from hopyard.session import Failpoint, never_fail
 from hopyard.time import Clock, Instant, from_micros, system_clock, to_micros
 
+BACKGROUND_SECONDS = 30.0
+
 
 class ManualClock:
     """A clock that stands still until it is set. Call it for UTC microseconds, as `hopyard.time.Clock` has it."""
@@ -73,3 +75,15 @@ def open_store(
     config = load_config(folder)
     config = replace(config, n_threads=config.n_threads if n_threads is None else n_threads)
     return Project(open_session(config, project=project, clock=clock, failpoint=failpoint))
+
+
+def close_store(project: Project) -> None:
+    """Wait for the store's work in the background, and release its files, connections, memory and threads.
+
+    The folder can be removed then. Whoever uses the project again opens them again.
+    """
+    session = project.session
+    session.background.wait(timeout_seconds=BACKGROUND_SECONDS)
+    session.engine.close()
+    session.online.close()
+    session.registry.close()

@@ -167,9 +167,8 @@ def _submodules(name: str, module: ModuleType, definition: ast.FunctionDef) -> I
 
 def _from_imports(name: str, function: FunctionType) -> Iterator[tuple[str, str]]:
     """Yield module and name of each `from module import name` in the function's file that binds a name."""
-    lines = linecache.getlines(function.__code__.co_filename, function.__globals__)
     try:
-        tree = ast.parse("".join(lines))
+        tree = ast.parse(_file(function))
     except SyntaxError:
         return
     for node in ast.walk(tree):
@@ -188,3 +187,8 @@ def _home(value: object) -> tuple[str, str]:
 
 def _refused(function: FunctionType, problem: str) -> UserFunctionError:
     return UserFunctionError(f"The function {function.__name__!r} {problem}.")
+
+
+def _file(function: FunctionType) -> str:
+    """Return the text of the file, or of the notebook's cell, in which a function is."""
+    return "".join(linecache.getlines(function.__code__.co_filename, function.__globals__))

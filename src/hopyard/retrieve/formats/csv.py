@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,21 @@ from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.schema import Schema
 
 _UNKEPT = frozenset({"array", "struct", "binary"})
+
+
+class CsvWriter:
+    """Writes a split as one file."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._writer = pc.CSVWriter(path, schema, write_options=pc.WriteOptions(quoting_style="needed"))
+
+    def write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows.cast(self._schema))
+
+    def close(self) -> Sequence[Path]:
+        self._writer.close()
+        return [self._path]
 
 
 class CsvFormat:
@@ -26,19 +41,26 @@ class CsvFormat:
                 f"Use data_format='parquet'."
             )
 
-    def write(self, table: pa.Table, folder: Path) -> Sequence[Path]:
-        path = folder / "part-00000.csv"
-        pc.write_csv(table, path, pc.WriteOptions(quoting_style="needed"))
-        return [path]
+    def open(self, folder: Path, schema: pa.Schema) -> CsvWriter:
+        return CsvWriter(folder / "part-00000.csv", schema)
 
     def read(self, files: Sequence[Path], schema: Schema) -> pa.Table:
-        wanted = to_arrow_schema(schema)
-        options = pc.ConvertOptions(
-            column_types=wanted,
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
-        parsing = pc.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
-        tables = [pc.read_csv(path, convert_options=options, parse_options=parsing) for path in files]
-        return pa.concat_tables(tables) if tables else wanted.empty_table()
+        convert, parse = _options(schema)
+        tables = [pc.read_csv(path, convert_options=convert, parse_options=parse) for path in files]
+        return pa.concat_tables(tables) if tables else to_arrow_schema(schema).empty_table()
+
+    def batches(self, files: Sequence[Path], schema: Schema) -> Iterator[pa.Table]:
+        convert, parse = _options(schema)
+        for path in files:
+            with pc.open_csv(path, convert_options=convert, parse_options=parse) as reader:
+                yield from (pa.Table.from_batches([batch]) for batch in reader)
+
+
+def _options(schema: Schema) -> tuple[pc.ConvertOptions, pc.ParseOptions]:
+    converting = pc.ConvertOptions(
+        column_types=to_arrow_schema(schema),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    return converting, pc.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)

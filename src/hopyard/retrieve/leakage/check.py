@@ -17,12 +17,14 @@ from hopyard.query.build import find_output
 from hopyard.query.lower import identity_order
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.dataset import get_manifest
+from hopyard.retrieve.layout import Recipe
 from hopyard.retrieve.leakage.report import LeakageFinding, LeakageReport
 from hopyard.retrieve.leakage.rows import CheckedRows, hidden_outputs
 from hopyard.retrieve.leakage.times import TimeChecks
 from hopyard.retrieve.leakage.values import ValueChecks
 from hopyard.retrieve.read import read_resolved, with_outputs
-from hopyard.retrieve.training import SplitRequest, compute, split_request
+from hopyard.retrieve.split_request import SplitRequest, split_request
+from hopyard.retrieve.training import Tables, produce
 from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
 from hopyard.time import Instant
@@ -108,17 +110,13 @@ def _check_rows(
         out for out in view.plan.outputs if out not in (*features, *labels)
     )  # a split may name them
     outputs: tuple[Output, ...] = (*features, *labels, *others, *hidden_outputs(view.plan))
-    shown = msgspec.structs.replace(
-        view,
-        plan=with_outputs(view.plan, outputs),
-        inference_helper_columns=(),
-        transformations=(),
-    )
-    data = compute(session, shown, request, plan=plan, start_us=start_us, end_us=end_us)
-    table = pa.concat_tables([part.before for part in data.splits])
-    sizes = [part.before.num_rows for part in data.splits]
+    recipe, tables = Recipe(plan=with_outputs(plan or view.plan, outputs)), Tables()
+    data = produce(session, recipe, request, tables.open, start_us=start_us, end_us=end_us, in_memory=True)
+    parts = tables.finish()
+    sizes = [part.num_rows for part in parts]
     split = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
-    names = tuple(part.name for part in data.splits) if data.split is not None else ()
+    names = data.names if data.split is not None else ()
+    table = pa.concat_tables(parts)
     return _report(session, CheckedRows(data.plan, table, features, labels, split, names))
 
 
