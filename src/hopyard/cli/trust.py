@@ -45,7 +45,7 @@ def _ask(session: Session, owner: str, functions: Sequence[FunctionSpec], *, is_
     typer.echo(f"{owner} has this code:")
     for sha256, function in unknown.items():
         typer.echo(f"\n# {_title(function)}\n# {sha256}")
-        for line in source_lines(function.source):
+        for line in source_lines(function.source.rstrip("\n")):
             typer.echo(line)
     typer.echo()
     if not is_sure and not typer.confirm("Do you trust it?"):
