@@ -262,6 +262,8 @@ def test_code_that_nobody_trusts_does_not_run(
     with pytest.raises(UntrustedCodeError, match="feature view 'late_1' runs 'distance'.*, 'described'"):
         found.init_serving()
     found.training_data()  # it has stored values
+    asked = CliRunner().invoke(app, ["--url", store.location, "trust", "late"], input="n\n")
+    assert "def distance(" in asked.output and "def described(" in asked.output
     arguments = ["--url", store.location, "trust", "riders", "--kind", "group", "--yes"]
     assert "Feature group riders_1 has this code" in CliRunner().invoke(app, arguments).output
     group.insert(ROWS)

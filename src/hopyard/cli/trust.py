@@ -10,7 +10,7 @@ from hopyard.cli.text import source_lines
 from hopyard.ingest.find import get_group
 from hopyard.model.specs import FunctionSpec
 from hopyard.retrieve.functions import get_function
-from hopyard.retrieve.trust import view_functions
+from hopyard.retrieve.trust import functions_of, view_transformations
 from hopyard.retrieve.view import get_view
 from hopyard.session import Session
 from hopyard.trust import add_trusted, read_trusted
@@ -24,13 +24,15 @@ def trust(session: Session, name: str, version: int | None, kind: str, *, is_sur
     """
     if kind == "group":
         group = get_group(session, name, version)
-        functions = [spec.function for spec in group.transformations if spec.function is not None]
-        return _ask(session, f"Feature group {group.label}", functions, is_sure=is_sure)
+        return _ask(
+            session, f"Feature group {group.label}", functions_of(group.transformations), is_sure=is_sure
+        )
     if kind == "function":
         stored = get_function(session, name, version)
         return _ask(session, f"Function {name} version {stored.version}", [stored.function], is_sure=is_sure)
     view = get_view(session, name, version)
-    return _ask(session, f"Feature view {view.label}", view_functions(view), is_sure=is_sure)
+    functions = functions_of(view_transformations(view))
+    return _ask(session, f"Feature view {view.label}", functions, is_sure=is_sure)
 
 
 def _ask(session: Session, owner: str, functions: Sequence[FunctionSpec], *, is_sure: bool) -> bool:
@@ -43,7 +45,7 @@ def _ask(session: Session, owner: str, functions: Sequence[FunctionSpec], *, is_
     typer.echo(f"{owner} has this code:")
     for sha256, function in unknown.items():
         typer.echo(f"\n# {_title(function)}\n# {sha256}")
-        for line in source_lines(function.source):
+        for line in source_lines(function.source.rstrip("\n")):
             typer.echo(line)
     typer.echo()
     if not is_sure and not typer.confirm("Do you trust it?"):

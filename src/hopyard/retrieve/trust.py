@@ -9,15 +9,25 @@ from hopyard.session import Session
 from hopyard.trust import require_trust
 
 
-def view_functions(view: FeatureViewSpec, *, is_serving: bool = True) -> tuple[FunctionSpec, ...]:
-    """Return the users' functions of a view, each once; those of on-demand features run in vectors only."""
-    on_demand = [spec.transformation for spec in view.on_demand] if is_serving else []
-    return _functions((*on_demand, *view.transformations))
+def functions_of(transformations: Sequence[TransformationSpec]) -> tuple[FunctionSpec, ...]:
+    """Return the users' functions among transformations, each once."""
+    found = (spec.function for spec in transformations)
+    return tuple(dict.fromkeys(function for function in found if function is not None))
+
+
+def view_transformations(view: FeatureViewSpec) -> tuple[TransformationSpec, ...]:
+    """Return the functions of on-demand features, and the transformations, of a view."""
+    return (*(spec.transformation for spec in view.on_demand), *view.transformations)
 
 
 def require_view_trust(session: Session, view: FeatureViewSpec, *, is_serving: bool = False) -> None:
-    """Raise UntrustedCodeError if a view has a function that may not run; called before anything else is done."""
-    _require(session, view_functions(view, is_serving=is_serving), view.name, view.version)
+    """Raise UntrustedCodeError if a view has a function that may not run; called before anything else is done.
+
+    Args:
+        is_serving: for vectors, which compute on-demand features; training data and batches have them stored.
+    """
+    specs = view_transformations(view) if is_serving else view.transformations
+    require_transformations_trust(session, specs, view.name, view.version)
 
 
 def require_transformations_trust(
@@ -34,7 +44,7 @@ def _functions(transformations: Sequence[TransformationSpec]) -> tuple[FunctionS
 
 def _require(session: Session, functions: Sequence[FunctionSpec], view: str, view_version: int) -> None:
     require_trust(
-        {function.sha256: function.name for function in functions},
+        {function.sha256: function.name for function in functions_of(transformations)},
         trust_file=session.config.trust_file,
         store=session.root,
         owner=f"feature view '{view}_{view_version}'",
