@@ -350,6 +350,31 @@ def test_a_transformation_that_serves_otherwise_is_named_as_the_cause(fs: Featur
         assert_same_online_offline(view)
 
 
+@hopyard.udf("double")
+def noisy(temp: float | None) -> float | None:
+    import random
+
+    return None if temp is None else temp + random.random()
+
+
+@hopyard.udf("double", drop=["temp", "amount"])
+def ratio(temp: float | None, amount: float | None) -> float | None:
+    return None if temp is None or not amount else temp / amount
+
+
+def test_a_users_function_that_is_not_one_is_found(fs: FeatureStore) -> None:
+    query = labels(fs).select(["amount", "y"]).join(weather(fs).select_all())
+    fine = fs.create_feature_view("fine", query, labels="y", transformation_functions=ratio("temp", "amount"))
+    fine.create_training_data()
+    assert_same_online_offline(fine)
+    view = fs.create_feature_view("v", query, labels="y", transformation_functions=noisy("temp"))
+    view.create_training_data()
+    with pytest.raises(
+        AssertionError, match=r"'noisy_temp' is .* online, .*: before transformations they are equal"
+    ):
+        assert_same_online_offline(view)
+
+
 def test_each_training_dataset_has_its_own_statistics(fs: FeatureStore) -> None:
     view = transformed(fs)
     assert_same_online_offline(view, training_dataset_version=1)

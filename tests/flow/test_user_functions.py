@@ -28,6 +28,7 @@ from hopyard.feature_store import FeatureStore
 from hopyard.feature_view import FeatureView
 from hopyard.project import Project
 from hopyard.queries import Query
+from hopyard.testing import assert_same_online_offline
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N = 30
@@ -246,6 +247,7 @@ def uses(view: FeatureView) -> list[Any]:
         lambda: view.create_train_test_split(0.5),
         view.get_batch_data,
         view.init_serving,
+        lambda: assert_same_online_offline(view),
         dataset.verify,
         dataset.rebuild,
     ]

@@ -33,6 +33,7 @@ from hopyard.retrieve.dataset import fitted_statistics
 from hopyard.retrieve.serving import serving_plan
 from hopyard.retrieve.serving_plan import ServingPlan
 from hopyard.retrieve.training import batch_data
+from hopyard.retrieve.trust import require_view_trust
 from hopyard.retrieve.vectors import Entry, VectorReader
 from hopyard.session import Session
 from hopyard.time import show
@@ -150,10 +151,11 @@ def check_vectors(
         entries: compare these serving keys instead.
         training_dataset_version: whose fitted statistics transform the features; None: the latest.
     Raises:
-        ServingError, NotFoundError: as `FeatureView.init_serving`.
+        UntrustedCodeError, ServingError, NotFoundError: as `FeatureView.init_serving`.
         FeatureVectorError: entries that are no serving keys of the view.
         StoreError, TimeTravelError: a side that cannot be read.
     """
+    require_view_trust(session, view)
     fitted = fitted_statistics(session, view, training_dataset_version)
     plan = serving_plan(session, view, fitted)
     groups = _online_groups(session, view, plan)

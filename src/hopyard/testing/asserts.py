@@ -86,7 +86,7 @@ def assert_same_online_offline(
     Raises:
         AssertionError: a value differs, or there is no key to compare. The message names keys, features and both
             values, and the groups whose online tables are behind.
-        ServingError, NotFoundError: as `FeatureView.init_serving`.
+        UntrustedCodeError, ServingError, NotFoundError: as `FeatureView.init_serving`.
     """
     parity = check_vectors(
         feature_view._session,
