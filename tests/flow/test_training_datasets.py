@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -396,6 +397,30 @@ def test_verify_names_the_group_the_commit_the_column_and_the_rows(made: Made, s
     )
     with pytest.raises(TrainingDatasetError, match="'train', 'test' would be different"):
         td.rebuild()
+
+
+@hopyard.udf("double")
+def halved(price):  # type: ignore[no-untyped-def]
+    return None if price is None else price / 2
+
+
+def test_verify_names_the_transformation_of_a_column(made: Made, store: Project) -> None:
+    fs = store.get_feature_store()
+    prices = fs.get_feature_group("prices")
+    view = fs.create_feature_view(
+        "halves", prices.select(["price", "item"]), transformation_functions=[halved("price").alias("half")]
+    )
+    td = view.create_training_data()
+    (path,) = (Path(file.path) for file in prices._session.offline.snapshot(prices.spec.location).files)
+    rows = pq.read_table(path)
+    place = rows.schema.get_field_index("price")
+    doubled = pc.multiply(rows["price"], 2.0)
+    pq.write_table(rows.set_column(place, rows.schema.field(place), doubled), path)
+    told = [detail for detail in td.verify().details if "differs in" in detail]
+    assert [detail.partition(" differs")[0] for detail in told] == [
+        "'price' (prices_1, commit 1)",
+        "'half' (halved of price)",
+    ]
 
 
 def test_rows_that_come_in_many_small_parts_are_the_same_dataset(

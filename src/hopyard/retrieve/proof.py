@@ -135,8 +135,10 @@ class _Comparison:
         plan = self._manifest.plan
         output = next((out for out in plan.outputs if out.name == name), None)
         if output is None:
-            spec = next(spec for spec in self._manifest.transformations if name.startswith(spec.features[0]))
-            return f"{spec.name} of {', '.join(spec.features)}"
+            # Results are named after their first feature, unless a function of the user's names them.
+            specs = self._manifest.transformations
+            made = [spec for spec in specs if name in spec.outputs or name.startswith(f"{spec.features[0]}_")]
+            return f"{made[-1].name} of {', '.join(made[-1].features)}" if made else "transformed"
         node = plan.nodes[output.node]
         if not isinstance(node.source, GroupSource):
             return "the dataframe"

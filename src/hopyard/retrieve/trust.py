@@ -34,15 +34,6 @@ def require_transformations_trust(
     session: Session, transformations: Sequence[TransformationSpec], view: str, view_version: int
 ) -> None:
     """Raise UntrustedCodeError if one of the transformations of a view is a function that may not run."""
-    _require(session, _functions(transformations), view, view_version)
-
-
-def _functions(transformations: Sequence[TransformationSpec]) -> tuple[FunctionSpec, ...]:
-    found = (spec.function for spec in transformations)
-    return tuple(dict.fromkeys(function for function in found if function is not None))
-
-
-def _require(session: Session, functions: Sequence[FunctionSpec], view: str, view_version: int) -> None:
     require_trust(
         {function.sha256: function.name for function in functions_of(transformations)},
         trust_file=session.config.trust_file,
