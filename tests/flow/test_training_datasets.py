@@ -370,8 +370,15 @@ def test_a_dataset_in_a_folder_of_the_users(
     with pytest.raises(TrainingDatasetError, match="is a file"):
         view.create_train_test_split(0.3, location=tmp_path / "data" / "first" / "manifest.json")
     assert [found.version for found in view.get_training_datasets()] == [1, 2]
+    mine = tmp_path / "data" / "first" / "train" / "notes.txt"
+    mine.write_text("mine")
+    with pytest.raises(TrainingDatasetError, match="notes.txt is no file of the training dataset"):
+        td.rebuild()
     td.delete()
-    assert list((tmp_path / "data").iterdir()) == []
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == [mine]
+    mine.unlink()
+    assert view.create_train_test_split(0.3, location="data/second").delete() is None
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["first"]
 
 
 def test_verify_names_the_group_the_commit_the_column_and_the_rows(made: Made, store: Project) -> None:

@@ -30,10 +30,12 @@ from hopyard.ports import Record, RecordKind
 from hopyard.retrieve.contents import Contents
 from hopyard.retrieve.dataset_files import (
     check_location,
+    check_own,
     dataset_folder,
     hidden_folder,
     publish,
     read_spine,
+    remove_files,
     write_spine,
 )
 from hopyard.retrieve.formats import get_format
@@ -144,6 +146,7 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
         TrainingDatasetError: the content is not the same, or cannot be made again; nothing was written.
     """
     recipe = stored_recipe(session, manifest)
+    check_own(session, manifest)
     with hidden_folder(session, manifest) as folder:
         format_ = get_format(manifest.data_format)
         with (
@@ -260,7 +263,7 @@ def delete_dataset(session: Session, manifest: Manifest) -> None:
         home.mkdir(parents=True, exist_ok=True)
         (home / f"{_DELETED}{manifest.version}").touch()
         session.registry.delete(record)
-        shutil.rmtree(dataset_folder(session, manifest), ignore_errors=True)
+        remove_files(session, manifest)
 
 
 def dataset_name(view: str, view_version: int) -> str:

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -47,6 +47,32 @@ def check_location(location: str) -> None:
             f"location={location!r} is not empty: it has {found.name!r}, for example. A training dataset overwrites "
             f"nothing. Name a folder that is new or empty."
         )
+
+
+def check_own(session: Session, manifest: Manifest) -> None:
+    """Raise TrainingDatasetError if there are files in a dataset's folder that are not its own: they would be lost."""
+    folder = dataset_folder(session, manifest)
+    own = {folder / path for path in _own_files(manifest)}
+    for path in sorted(folder.rglob("*")):
+        if not path.is_dir() and path not in own:
+            raise TrainingDatasetError(
+                f"{path} is no file of the training dataset, and would be lost. Move it elsewhere. Nothing was written."
+            )
+
+
+def remove_files(session: Session, manifest: Manifest) -> None:
+    """Remove the files of a dataset, and its folder if nothing else is in it."""
+    folder = dataset_folder(session, manifest)
+    for name in _own_files(manifest):
+        (folder / name).unlink(missing_ok=True)
+    for path in sorted([folder, *(path for path in folder.rglob("*") if path.is_dir())], reverse=True):
+        with suppress(OSError):  # it is not empty, or gone already
+            path.rmdir()
+
+
+def _own_files(manifest: Manifest) -> list[str]:
+    files = [file.path for split in manifest.splits for file in split.files]
+    return [MANIFEST_FILE, *files, *([manifest.spine.path] if manifest.spine else [])]
 
 
 @contextmanager
