@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from hopyard.feature_group import FeatureGroup
 from hopyard.ingest.apply import encode
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.position import CommitPosition
+from hopyard.online.environment import WRITER_LOCK, writer_locks
 from hopyard.project import Project
+from hopyard.session import Session
+
+
+def online_lock(session: Session, *, timeout_seconds: float) -> AbstractContextManager[None]:
+    """Return the lock of those who write into the session's embedded online store: held, no other write succeeds."""
+    folder = session.root / "projects" / session.project / "online"
+    return writer_locks(folder).hold(WRITER_LOCK, timeout_seconds=timeout_seconds)
 
 
 def online_rows(project: Project, group: FeatureGroup) -> dict[bytes, bytes]:

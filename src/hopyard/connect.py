@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
 from hopyard.config import DEFAULT_PROJECT, Config, load_config
 from hopyard.engines.duckdb import DuckDBEngine
 from hopyard.errors import ConfigError, ConflictError, NotFoundError
+from hopyard.failpoint import Failpoint, never_fail
+from hopyard.locks import FolderLocks
 from hopyard.model.codec import Frozen, from_json, to_json
 from hopyard.model.names import check_name
 from hopyard.offline.delta import DeltaOfflineStore
 from hopyard.offline.upkeep import DeltaUpkeep
-from hopyard.online.lmdb import LmdbOnlineStore
+from hopyard.online.stores import open_online_store
 from hopyard.ports import Record
 from hopyard.project import Project
-from hopyard.registry.locks import FolderLocks
 from hopyard.registry.store import SqlRegistry, sqlite_url
-from hopyard.session import Failpoint, Session, never_fail
+from hopyard.session import Session
 from hopyard.time import Clock, system_clock
 
 STORE_FORMAT = 1
@@ -80,8 +82,10 @@ def open_session(
         locks=locks,
         offline=offline,
         upkeep=DeltaUpkeep(offline),
-        online=LmdbOnlineStore(
-            home / "online", locks=locks, lock_timeout_seconds=config.online_timeout_seconds
+        online=open_online_store(
+            f"lmdb://{quote(str(home / 'online'))}",
+            timeout_seconds=config.online_timeout_seconds,
+            failpoint=failpoint,
         ),
         engine=DuckDBEngine(
             memory_bytes=int(config.memory_bytes * ENGINE_SHARE),

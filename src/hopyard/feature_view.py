@@ -8,6 +8,7 @@ from typing import Any
 from hopyard.errors import NotFoundError, ServingError
 from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
+from hopyard.online.vectors import Entry, VectorReader
 from hopyard.queries import Query
 from hopyard.retrieve.dataset import get_manifest, list_manifests
 from hopyard.retrieve.frames import batch_frame, stored_splits, vector_frame
@@ -16,7 +17,6 @@ from hopyard.retrieve.leakage.report import LeakageReport
 from hopyard.retrieve.lineage import parents
 from hopyard.retrieve.serving import open_reader
 from hopyard.retrieve.usage import delete_view
-from hopyard.retrieve.vectors import Entry, VectorReader
 from hopyard.retrieve.view import (
     batch_plan,
     feature_outputs,

@@ -10,7 +10,7 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from hopyard.model.codec import Frozen
 from hopyard.model.commit import ChangeFile, Commit, DiskUsage, Freed, Snapshot
@@ -227,12 +227,8 @@ class EncodedRows:
     is_final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """One row to read: a table's id and an encoded key."""
-
-    table_id: str
-    key: bytes
+Lookup: TypeAlias = tuple[str, bytes]
+"""One row to read: a table's id and an encoded key."""
 
 
 @dataclass(frozen=True, slots=True)

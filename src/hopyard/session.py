@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hopyard.background import Background
 from hopyard.config import Config
+from hopyard.failpoint import Failpoint, never_fail
 from hopyard.ports import Locks, OfflineStore, OfflineUpkeep, OnlineStore, QueryEngine, Registry
 from hopyard.time import Clock
-
-Failpoint = Callable[[str], None]
-"""Called with the name of each point where a crash would hurt most; crash tests inject one that kills the process."""
-
-
-def never_fail(point: str) -> None:
-    """Do nothing: the failpoint of every session outside of crash tests."""
 
 
 @dataclass(frozen=True, slots=True)

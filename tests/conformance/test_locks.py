@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from hopyard.errors import LockTimeoutError, StoreError
+from hopyard.locks import FolderLocks
 from hopyard.ports import Locks
-from hopyard.registry.locks import FolderLocks
 
 SPAWN = multiprocessing.get_context("spawn")
 LONG_SECONDS = 60.0

@@ -30,17 +30,16 @@ from hopyard.errors import (
 from hopyard.model.position import CommitPosition, StreamPosition
 from hopyard.model.schema import Field
 from hopyard.online.codec import encode_rows
-from hopyard.online.environment import filesystem_of, refuse_network_filesystem
+from hopyard.online.environment import filesystem_of, refuse_network_filesystem, writer_locks
 from hopyard.online.keys import encode_key
 from hopyard.online.lmdb import LmdbOnlineStore
-from hopyard.ports import EncodedRows, Lookup, OnlineStore, OnlineTable
-from hopyard.registry.locks import FolderLocks
+from hopyard.ports import EncodedRows, OnlineStore, OnlineTable
 
 Factory = Callable[[Path], OnlineStore]
 
 
 def lmdb_store(folder: Path, **more: Any) -> LmdbOnlineStore:
-    return LmdbOnlineStore(folder / "online", locks=FolderLocks(folder / "locks"), **more)
+    return LmdbOnlineStore(folder / "online", **more)
 
 
 STORES: dict[str, Factory] = {"lmdb": lmdb_store}
@@ -94,7 +93,7 @@ def at(number: int) -> CommitPosition:
 
 
 def read(store: OnlineStore, *names: str, table: OnlineTable = TABLE) -> list[bytes | None]:
-    return store.read([Lookup(table.id, key(name)) for name in names])
+    return store.read([(table.id, key(name)) for name in names])
 
 
 def value_of(stored: bytes | None) -> int | None:
@@ -172,7 +171,7 @@ def test_tables_do_not_see_each_other(store: OnlineStore) -> None:
     store.ensure(OTHER)
     store.write(TABLE, batch(("a", 1, 10)), at(1))
     store.write(OTHER, batch(("a", 1, 99)), at(5))
-    lookups = [Lookup(OTHER.id, key("a")), Lookup(TABLE.id, key("a")), Lookup(OTHER.id, key("b"))]
+    lookups = [(OTHER.id, key("a")), (TABLE.id, key("a")), (OTHER.id, key("b"))]
     assert [value_of(stored) for stored in store.read(lookups)] == [99, 10, None]
     assert (store.position(TABLE.id), store.position(OTHER.id)) == (at(1), at(5))
 
@@ -254,7 +253,7 @@ def test_a_replace_that_fails_changes_nothing(store: OnlineStore) -> None:
 
 def test_an_unknown_table_is_named(store: OnlineStore) -> None:
     with pytest.raises(NotFoundError, match="No online table named '0a1c'. Did you mean '0a1b'"):
-        store.read([Lookup(TABLE.id, key("a")), Lookup("0a1c", key("a"))])
+        store.read([(TABLE.id, key("a")), ("0a1c", key("a"))])
     with pytest.raises(NotFoundError, match="'0a1c'"):
         store.scan("0a1c")
     with pytest.raises(NotFoundError, match="'2c3d'"):
@@ -530,7 +529,7 @@ def test_threads_drop_and_make_tables_while_others_read(store: OnlineStore) -> N
                     failures.append("wrong value")
                 for table in (OTHER.id, "t0", "t1"):
                     try:
-                        if store.read([Lookup(table, key("a"))]) not in ([None], [row("a", 1, 2)]):
+                        if store.read([(table, key("a"))]) not in ([None], [row("a", 1, 2)]):
                             failures.append("wrong table")
                     except NotFoundError:
                         pass
@@ -618,9 +617,9 @@ def test_a_position_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_writer_waits_for_another_one_no_longer_than_allowed(tmp_path: Path) -> None:
-    store = lmdb_store(tmp_path, lock_timeout_seconds=0.05)
+    store = lmdb_store(tmp_path, timeout_seconds=0.05)
     store.ensure(TABLE)
-    with FolderLocks(tmp_path / "locks").hold("online", timeout_seconds=1):
+    with writer_locks(tmp_path / "online").hold("online", timeout_seconds=1):
         with pytest.raises(LockTimeoutError):
             store.write(TABLE, batch(("a", 1, 1)), at(1))
         assert values(store, "a") == [None]
@@ -639,9 +638,9 @@ def test_a_full_store_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
 
 
 def test_one_process_uses_a_folder_with_one_durability(tmp_path: Path) -> None:
-    fast, safe = lmdb_store(tmp_path, is_durable=False), lmdb_store(tmp_path)
+    fast, safe = lmdb_store(tmp_path, sync="os"), lmdb_store(tmp_path)
     fast.ensure(TABLE)
-    with pytest.raises(ConfigError, match="is_durable=False"):
+    with pytest.raises(ConfigError, match="sync='os'"):
         safe.ensure(OTHER)
     fast.close()
     safe.close()

@@ -20,13 +20,12 @@ import pytest
 
 from hopyard.connect import open_session
 from hopyard.errors import NotFoundError, OnlineBehindError
+from hopyard.failpoint import Failpoint
 from hopyard.feature_group import FeatureGroup
 from hopyard.model.position import CommitPosition
-from hopyard.online.environment import WRITER_LOCK
 from hopyard.project import Project
-from hopyard.session import Failpoint
 from hopyard.testing.store import open_store
-from parity import assert_online_equals_offline, online_rows
+from parity import assert_online_equals_offline, online_lock, online_rows
 
 SPAWN = multiprocessing.get_context("spawn")
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -262,7 +261,7 @@ def test_an_online_store_that_refuses_does_not_undo_the_commit(tmp_path: Path, o
     before = group.commit_details(1)[0].number
 
     with (
-        session.locks.hold(WRITER_LOCK, timeout_seconds=10),
+        online_lock(session, timeout_seconds=10),
         pytest.raises(OnlineBehindError, match="safe offline") as raised,
     ):
         OPERATIONS[operation](group)
@@ -282,7 +281,7 @@ def test_what_is_inserted_while_the_online_store_is_behind_is_committed_each_tim
     session = project.session
     group = group_of(Project(open_session(replace(session.config, online_timeout_seconds=0.05))))
     before = group.commit_details(1)[0].number
-    with session.locks.hold(WRITER_LOCK, timeout_seconds=10):
+    with online_lock(session, timeout_seconds=10):
         for behind in (1, 2, 3):
             with pytest.raises(OnlineBehindError) as raised:
                 group.insert([row("d", behind, float(behind))])

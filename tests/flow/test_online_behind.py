@@ -13,9 +13,9 @@ from hopyard.connect import open_session
 from hopyard.errors import OnlineBehindError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
-from hopyard.online.environment import WRITER_LOCK
 from hopyard.session import Session
 from hopyard.testing.store import InjectedError, open_store
+from parity import online_lock
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def group(session: Session) -> FeatureGroup:
 @contextmanager
 def busy_online_store(session: Session) -> Iterator[None]:
     """Let somebody else hold the online store's writer lock: every write to it times out."""
-    held: AbstractContextManager[None] = session.locks.hold(WRITER_LOCK, timeout_seconds=60)
+    held: AbstractContextManager[None] = online_lock(session, timeout_seconds=60)
     with held:
         yield
 

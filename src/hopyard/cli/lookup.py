@@ -14,8 +14,8 @@ from typing import Any
 from hopyard.cli.text import to_json
 from hopyard.errors import ConfigError, TimeTravelError
 from hopyard.model.types import FeatureType, parse_type
+from hopyard.online.vectors import VectorReader
 from hopyard.retrieve.serving import open_reader
-from hopyard.retrieve.vectors import VectorReader
 from hopyard.retrieve.view import get_view
 from hopyard.session import Session
 from hopyard.time import from_micros, to_micros

@@ -29,12 +29,12 @@ from hopyard.observe.vector_spine import (
     point_in_time_spine,
     sample_keys,
 )
+from hopyard.online.serving_plan import ServingPlan
+from hopyard.online.vectors import Entry, VectorReader
 from hopyard.retrieve.dataset import fitted_statistics
 from hopyard.retrieve.serving import serving_plan
-from hopyard.retrieve.serving_plan import ServingPlan
 from hopyard.retrieve.training import batch_data
 from hopyard.retrieve.trust import require_view_trust
-from hopyard.retrieve.vectors import Entry, VectorReader
 from hopyard.session import Session
 from hopyard.time import show
 

@@ -16,11 +16,11 @@ from hopyard.model.plan import Column, FrameSource, GroupSource, IsNull, Join, J
 from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import FeatureViewSpec
 from hopyard.model.types import parse_type
+from hopyard.online.serving_plan import ServingPlan
+from hopyard.online.vectors import Entry
 from hopyard.query.resolve import resolve
 from hopyard.retrieve.read import stream_resolved
-from hopyard.retrieve.serving_plan import ServingPlan
 from hopyard.retrieve.spine import Spine
-from hopyard.retrieve.vectors import Entry
 from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
 

@@ -16,16 +16,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
 
 import lmdb
 
 from hopyard.errors import ConfigError, CorruptStoreError, FormatVersionError, StoreError
+from hopyard.locks import FolderLocks
 from hopyard.ports import Locks
 
 FORMAT_VERSION = 1
 WRITER_LOCK = "online"
+
+Sync: TypeAlias = Literal["commit", "os"]
 
 DEFAULT_MAP_SIZE = 1 << 40
 _SMALLEST_MAP_SIZE = 1 << 28
@@ -71,13 +74,13 @@ class Environment:
     so: LMDB does not bear to be closed under a transaction that another thread is beginning.
     """
 
-    def __init__(self, folder: Path, *, is_durable: bool, map_size_bytes: int) -> None:
+    def __init__(self, folder: Path, *, sync: Sync, map_size_bytes: int) -> None:
         """Open (or create) the files. Only the holder of the writer lock may do that."""
-        self.folder, self.is_durable, self.is_closed = folder, is_durable, False
+        self.folder, self.sync, self.is_closed = folder, sync, False
         self.handles: dict[bytes, Any] = {}
         self._uses: list[None] = []
         folder.mkdir(parents=True, exist_ok=True)
-        self.lmdb = _open_largest(folder, is_durable=is_durable, map_size_bytes=map_size_bytes)
+        self.lmdb = _open_largest(folder, sync=sync, map_size_bytes=map_size_bytes)
         try:
             with self.lmdb.begin(write=True) as txn:
                 store = self.lmdb.open_db(b"__store__", txn=txn)
@@ -125,13 +128,11 @@ class SharedEnvironment:
         self.users: WeakSet[object] = WeakSet()
         self.lock = threading.Lock()
 
-    def open(
-        self, locks: Locks, *, timeout_seconds: float, is_durable: bool, map_size_bytes: int
-    ) -> Environment:
+    def open(self, locks: Locks, *, timeout_seconds: float, sync: Sync, map_size_bytes: int) -> Environment:
         """Return the open environment, its files created if they are not there.
 
         Raises:
-            ConfigError: a network file system, or the folder is in use with the other durability.
+            ConfigError: a network file system, or the folder is in use with the other `sync`.
             FormatVersionError, CorruptStoreError, LockTimeoutError, StoreError.
         """
         opened = self.opened
@@ -139,14 +140,12 @@ class SharedEnvironment:
             refuse_network_filesystem(self.folder, _mounts())
             with locks.hold(WRITER_LOCK, timeout_seconds=timeout_seconds), self.lock, translated(self.folder):
                 if self.opened is None:
-                    self.opened = Environment(
-                        self.folder, is_durable=is_durable, map_size_bytes=map_size_bytes
-                    )
+                    self.opened = Environment(self.folder, sync=sync, map_size_bytes=map_size_bytes)
                 opened = self.opened
-        if opened.is_durable != is_durable:
+        if opened.sync != sync:
             raise ConfigError(
-                f"The online store {self.folder} is open in this process with is_durable={opened.is_durable}; "
-                f"it cannot be used with is_durable={is_durable} at the same time. Close the other one first."
+                f"The online store {self.folder} is open in this process with sync={opened.sync!r}; it cannot be used "
+                f"with sync={sync!r} at the same time. Close the other one first."
             )
         return opened
 
@@ -203,6 +202,11 @@ SHARED = _Shared()
 os.register_at_fork(
     before=SHARED.before_fork, after_in_parent=SHARED.after_fork, after_in_child=SHARED.after_fork
 )
+
+
+def writer_locks(folder: Path) -> Locks:
+    """Return the locks of those who write into the store in this folder."""
+    return FolderLocks(folder / "locks")
 
 
 def is_there(folder: Path) -> bool:
@@ -277,7 +281,7 @@ def filesystem_of(path: str, mounts: str) -> str:
     return kind
 
 
-def _open_largest(folder: Path, *, is_durable: bool, map_size_bytes: int) -> Any:
+def _open_largest(folder: Path, *, sync: Sync, map_size_bytes: int) -> Any:
     """Return the opened environment with the largest map that the address space allows (the file stays sparse)."""
     while True:
         try:
@@ -287,7 +291,7 @@ def _open_largest(folder: Path, *, is_durable: bool, map_size_bytes: int) -> Any
                 max_dbs=_MAX_DATABASES,
                 max_readers=_MAX_READERS,
                 max_spare_txns=_SPARE_READERS,
-                sync=is_durable,
+                sync=sync == "commit",
                 readahead=False,
                 lib_version=0,  # the file format of LMDB 0.9, whatever the package defaults to
             )

@@ -13,11 +13,13 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import lmdb
 import msgspec
 
-from hopyard.errors import CorruptStoreError, NotFoundError, StoreError
+from hopyard.errors import ConfigError, CorruptStoreError, NotFoundError, StoreError
+from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
 from hopyard.online.environment import (
@@ -26,12 +28,15 @@ from hopyard.online.environment import (
     WRITER_LOCK,
     Environment,
     SharedEnvironment,
+    Sync,
     is_there,
     store_error,
     translated,
+    writer_locks,
 )
 from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
-from hopyard.ports import EncodedRows, Locks, Lookup, OnlineCapabilities, OnlineTable
+from hopyard.online.stores import options_of, path_of
+from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +53,20 @@ _DROPPED = (lmdb.BadDbiError, lmdb.InvalidParameterError)
 """What a read gets whose table is dropped in this instant by another thread; the next one does not know the table."""
 
 
+def open_lmdb(url: str, *, timeout_seconds: float, failpoint: Failpoint = never_fail) -> LmdbOnlineStore:
+    """Return the store of a URL such as `lmdb:///srv/online?sync=os`. Raises ConfigError."""
+    parts = urlsplit(url)
+    if parts.netloc or not parts.path.startswith("/"):
+        raise ConfigError(
+            f"The online store {url!r} must name a folder of this machine, from its root: lmdb:///folder."
+        )
+    options = options_of(parts, {"sync": ("commit", "os")}, shown=url)
+    sync: Sync = "os" if options.get("sync") == "os" else "commit"
+    return LmdbOnlineStore(
+        Path(path_of(parts)), timeout_seconds=timeout_seconds, sync=sync, failpoint=failpoint
+    )
+
+
 class LmdbOnlineStore:
     """`ports.OnlineStore` in a folder on a local disk."""
 
@@ -57,20 +76,23 @@ class LmdbOnlineStore:
         self,
         folder: Path,
         *,
-        locks: Locks,
-        lock_timeout_seconds: float = 60.0,
-        is_durable: bool = True,
+        timeout_seconds: float = 60.0,
+        sync: Sync = "commit",
         map_size_bytes: int = DEFAULT_MAP_SIZE,
+        failpoint: Failpoint = never_fail,
     ) -> None:
         """Do no I/O: the first use opens the files, the first write creates them.
 
         Args:
-            locks: mutual exclusion of the processes that write into this folder.
-            is_durable: a write is on disk when it returns; without, only for a store that can be rebuilt.
+            timeout_seconds: how long a write waits for another writer, of this process or of another one.
+            sync: "commit": a write is on disk when it returns; "os": the system writes it when it likes, so that a
+                power cut may ruin the file, and the store has to be rebuilt.
             map_size_bytes: how large the file may grow; halved while the address space does not allow it.
+            failpoint: called at each point of a write at which crash tests end the process.
         """
-        self._folder, self._locks, self._timeout = folder, locks, lock_timeout_seconds
-        self._is_durable, self._map_size_bytes = is_durable, map_size_bytes
+        self._failpoint = failpoint
+        self._folder, self._locks, self._timeout = folder, writer_locks(folder), timeout_seconds
+        self._sync, self._map_size_bytes = sync, map_size_bytes
         self._shared: SharedEnvironment | None = None
 
     def ensure(self, table: OnlineTable) -> None:
@@ -132,14 +154,13 @@ class LmdbOnlineStore:
             get, handles, tables = txn.get, environment.handles, environment.tables
             rows: list[bytes | None] = []
             table_id, database = None, None
-            for lookup in lookups:
-                if lookup.table_id != table_id:
-                    table_id = lookup.table_id
+            for asked_id, key in lookups:
+                if asked_id != table_id:
+                    table_id = asked_id
                     name = get(table_id.encode(), None, tables)
                     if name is None:
                         return table_id
                     database = handles[name]
-                key = lookup.key
                 if len(key) <= LONGEST_PLAIN_KEY:
                     rows.append(get(key, None, database))
                     continue
@@ -151,7 +172,7 @@ class LmdbOnlineStore:
             return []
         found = self._reading(read)
         if found is None:
-            raise self._not_found(lookups[0].table_id)
+            raise self._not_found(lookups[0][0])
         if isinstance(found, str):
             raise self._not_found(found)
         return found
@@ -225,7 +246,7 @@ class LmdbOnlineStore:
         return self._shared.open(
             self._locks,
             timeout_seconds=self._timeout,
-            is_durable=self._is_durable,
+            sync=self._sync,
             map_size_bytes=self._map_size_bytes,
         )
 

@@ -11,10 +11,10 @@ from hopyard.ingest.create import load_group
 from hopyard.model.manifest import FittedStatistics
 from hopyard.model.plan import GroupSource, Plan
 from hopyard.model.specs import FeatureViewSpec, OnDemandSpec
+from hopyard.online.serving_plan import ServingFunction, ServingKey, ServingNode, ServingOutput, ServingPlan
+from hopyard.online.vectors import VectorReader
 from hopyard.retrieve.dataset import fitted_statistics
-from hopyard.retrieve.serving_plan import ServingFunction, ServingKey, ServingNode, ServingOutput, ServingPlan
 from hopyard.retrieve.trust import require_view_trust
-from hopyard.retrieve.vectors import VectorReader
 from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from hopyard.config import load_config
 from hopyard.connect import open_session
+from hopyard.failpoint import Failpoint, never_fail
 from hopyard.project import Project
-from hopyard.session import Failpoint, never_fail
 from hopyard.time import Clock, Instant, from_micros, system_clock, to_micros
 
 BACKGROUND_SECONDS = 30.0

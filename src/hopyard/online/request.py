@@ -9,7 +9,7 @@ from hopyard.compute.scalar import coerce
 from hopyard.compute.transform.builtin import bind
 from hopyard.errors import FeatureVectorError
 from hopyard.model.manifest import FittedStatistics
-from hopyard.retrieve.serving_plan import ServingFunction, ServingOutput
+from hopyard.online.serving_plan import ServingFunction, ServingOutput
 
 ABSENT: Any = object()
 """In the place of a value that nobody gave."""

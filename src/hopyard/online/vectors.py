@@ -15,10 +15,10 @@ from hopyard.model.schema import Schema
 from hopyard.model.types import FeatureType, parse_type
 from hopyard.online.decode import event_time_of, row_decoder
 from hopyard.online.keys import key_encoder
+from hopyard.online.request import ABSENT as _ABSENT
+from hopyard.online.request import OnDemand
+from hopyard.online.serving_plan import ServingNode, ServingPlan
 from hopyard.ports import Lookup, OnlineStore
-from hopyard.retrieve.request import ABSENT as _ABSENT
-from hopyard.retrieve.request import OnDemand
-from hopyard.retrieve.serving_plan import ServingNode, ServingPlan
 from hopyard.time import Clock
 
 Entry = Mapping[str, object]
@@ -198,7 +198,7 @@ class VectorReader:
                     if values is None:
                         found[at][prepared.node.node] = None
                         continue
-                    lookups.append(Lookup(prepared.node.table.id, prepared.encode(values)))
+                    lookups.append((prepared.node.table.id, prepared.encode(values)))
                     owners.append((at, prepared, values))
             rows = self._online.read(lookups) if lookups else []
             for (at, prepared, values), row in zip(owners, rows, strict=True):
