@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from hopyard.model.codec import Frozen
 from hopyard.model.commit import ChangeFile, Commit, DiskUsage, Freed, Snapshot
+from hopyard.model.plan import Value
 from hopyard.model.position import Position
 from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureGroupSpec
@@ -210,7 +211,7 @@ class OnlineTable:
     key: Schema
     values: Schema
     event_time: str | None = None
-    defaults: tuple[object, ...] = ()
+    defaults: tuple[Value | None, ...] = ()
     event_time_type: str = "timestamp"
     event_time_unit: str | None = None
 
@@ -243,6 +244,8 @@ class OnlineStore(Protocol):
     """The newest row per key. Rows are opaque bytes; only their event-time slot is compared."""
 
     capabilities: OnlineCapabilities
+    url: str
+    """Where it is, without a password."""
 
     def ensure(self, table: OnlineTable) -> None:
         """Make the table known; does nothing if it is."""

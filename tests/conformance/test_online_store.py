@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -568,8 +569,7 @@ def test_nothing_is_created_by_reading(tmp_path: Path) -> None:
 def test_a_folder_that_was_deleted_and_made_again(tmp_path: Path) -> None:
     old = lmdb_store(tmp_path)
     old.ensure(TABLE)
-    for path in (tmp_path / "online").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "online")
     new = lmdb_store(tmp_path)
     assert new.position(TABLE.id) is None
     with pytest.raises(NotFoundError):
