@@ -14,7 +14,7 @@ from typing import Any
 from hopyard.compute.scalar import coerce
 from hopyard.model.types import FeatureType, parse_type
 from hopyard.online.decode import event_time_of, row_decoder
-from hopyard.online.keys import UNFIT, key_encoder, value_encoder
+from hopyard.online.keys import entry_key
 from hopyard.online.serving_plan import ServingNode, ServingPlan
 from hopyard.ports import Lookup
 from hopyard.time import Clock
@@ -35,17 +35,20 @@ class Direct:
 
     def __init__(
         self,
-        nodes: Sequence[tuple[str, _KeyOf, _Decode, int | None]],
+        keys: Sequence[_KeyOf],
+        nodes: Sequence[tuple[str, int, _Decode, int | None]],
         given: Sequence[_Given],
         order: Callable[[list[object]], list[object]] | None,
     ) -> None:
         """
         Args:
-            nodes: per group that is read: its table's id, what gives its key, what decodes its row, its limit of age.
+            keys: what gives each key of an entry; several groups may have the same one.
+            nodes: per group that is read: its table's id, which key it has, what decodes its row, its limit of age.
             given: values that stand behind the decoded ones.
             order: puts all of them into the order of the vector; None: they are in it.
         """
-        self._keys = [(table_id, key_of) for table_id, key_of, _, _ in nodes]
+        self._keys = keys
+        self._tables = [(table_id, at) for table_id, at, _, _ in nodes]
         self._decoders = [decode for _, _, decode, _ in nodes]
         self._limits = [limit for _, _, _, limit in nodes]
         self._given = given
@@ -55,13 +58,13 @@ class Direct:
 
     def vector(self, entry: Entry, passed: Entry, look_up: LookUp, clock: Clock) -> list[object] | None:
         """Return one vector; None: as `lookups` and `vectors`, which do the same for many."""
-        lookups = []
-        for table_id, key_of in self._keys:
+        keys = []
+        for key_of in self._keys:
             key = key_of(entry)
             if key is None:
                 return None
-            lookups.append((table_id, key))
-        rows = look_up(lookups)
+            keys.append(key)
+        rows = look_up([(table_id, keys[at]) for table_id, at in self._tables])
         if not self._is_plain:
             found = self.vectors((entry,), (passed,), rows, clock() if self.has_limits else 0)
             return None if found is None else found[0]
@@ -78,14 +81,10 @@ class Direct:
         Raises:
             FeatureVectorError: a key of another type.
         """
-        lookups: list[Lookup] = []
-        for table_id, key_of in self._keys:
-            for entry in entries:
-                key = key_of(entry)
-                if key is None:
-                    return None
-                lookups.append((table_id, key))
-        return lookups
+        keys = [[key_of(entry) for entry in entries] for key_of in self._keys]
+        if any(None in of_all for of_all in keys):
+            return None
+        return [(table_id, key) for table_id, at in self._tables for key in keys[at] if key is not None]
 
     def vectors(
         self, entries: Sequence[Entry], passed: Sequence[Entry], rows: Sequence[bytes | None], now_us: int
@@ -127,7 +126,9 @@ def direct_way(plan: ServingPlan, names: Sequence[str], passed: Sequence[str]) -
     if plan.on_demand or not {out.name for out in plan.outputs}.issuperset(passed):
         return None
     nodes = (plan.root, *plan.nodes) if plan.root is not None else plan.nodes
-    steps: list[tuple[str, _KeyOf, _Decode, int | None]] = []
+    keys: dict[tuple[str, ...], int] = {}
+    key_ofs: list[_KeyOf] = []
+    steps: list[tuple[str, int, _Decode, int | None]] = []
     given: list[_Given] = []
     places: list[int] = []  # of the decoded values, then of the given ones
     given_places: list[int] = []
@@ -146,9 +147,10 @@ def direct_way(plan: ServingPlan, names: Sequence[str], passed: Sequence[str]) -
             else:
                 given.append((False, key_names[columns.index(out.feature)], out.name, None))
                 given_places.append(place)
-        steps.append(
-            (node.table.id, _key_of(node, key_names), row_decoder(node.table, stored), node.age_limit_us)
-        )
+        at = keys.setdefault((*key_names, *(field.type for field in node.table.key)), len(key_ofs))
+        if at == len(key_ofs):
+            key_ofs.append(entry_key(node.table, key_names))
+        steps.append((node.table.id, at, row_decoder(node.table, stored), node.age_limit_us))
     for place, out in enumerate(plan.outputs):
         is_root = out.node == 0 and plan.root is None
         in_entry = [name for name in (out.name, out.feature) if name in names] if is_root else []
@@ -162,7 +164,7 @@ def direct_way(plan: ServingPlan, names: Sequence[str], passed: Sequence[str]) -
             continue
         given_places.append(place)
     places += given_places
-    return Direct(steps, given, _reordered(places)) if steps else None
+    return Direct(key_ofs, steps, given, _reordered(places)) if steps else None
 
 
 def _names_in(node: ServingNode, names: Sequence[str]) -> list[str] | None:
@@ -175,28 +177,6 @@ def _names_in(node: ServingNode, names: Sequence[str]) -> list[str] | None:
             return None
         found.append(key.name if key.name in names else key.alias)
     return found
-
-
-def _key_of(node: ServingNode, names: Sequence[str]) -> _KeyOf:
-    encode = key_encoder(node.table)
-    encode_value = value_encoder(node.table)
-    if encode_value is not None:
-        name = names[0]
-
-        def one(entry: Entry) -> bytes | None:
-            value = entry[name]
-            try:
-                return encode_value(value)
-            except UNFIT:
-                return None if value is None else encode((value,))  # which says what is wrong
-
-        return one
-
-    def several(entry: Entry) -> bytes | None:
-        values = [entry[name] for name in names]
-        return None if None in values else encode(values)
-
-    return several
 
 
 def _reordered(places: list[int]) -> Callable[[list[object]], list[object]] | None:

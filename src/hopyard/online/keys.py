@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -88,12 +88,38 @@ def key_encoder(table: OnlineTable) -> Callable[[Sequence[object]], bytes]:
     return encode
 
 
-def value_encoder(table: OnlineTable) -> Encoder | None:
-    """Return what encodes the value of a key of one column, fastest; None: the key has several.
+def entry_key(table: OnlineTable, names: Sequence[str]) -> Callable[[Mapping[str, object]], bytes | None]:
+    """Return what encodes the key in an entry, fastest; the function gives None where a part of the key is null.
 
-    The function raises `UNFIT` where `encode_key` says what is wrong.
+    Args:
+        names: under which the entry has the columns of the key, in order.
+    Raises:
+        FeatureVectorError: (the function) as `encode_key`.
     """
-    return _encoder(table.key[0].feature_type) if len(table.key) == 1 else None
+    encode = key_encoder(table)
+    encoders = [_encoder(field.feature_type) for field in table.key]
+    take = operator.itemgetter(*names)
+    first, second = encoders[0], encoders[-1]
+
+    def of_one(entry: Mapping[str, object]) -> bytes | None:
+        value = entry[names[0]]
+        try:
+            return first(value)
+        except UNFIT:
+            return None if value is None else encode((value,))  # which says what is wrong
+
+    def of_two(entry: Mapping[str, object]) -> bytes | None:
+        left, right = take(entry)
+        try:
+            return first(left) + second(right)
+        except UNFIT:
+            return None if left is None or right is None else encode((left, right))
+
+    def of_several(entry: Mapping[str, object]) -> bytes | None:
+        values = take(entry)
+        return None if any(value is None for value in values) else encode(values)
+
+    return {1: of_one, 2: of_two}.get(len(encoders), of_several)
 
 
 def may_have_long_keys(table: OnlineTable) -> bool:
@@ -168,17 +194,14 @@ def _date(value: object) -> bytes:
 def _string(value: object) -> bytes:
     if not isinstance(value, str):
         raise TypeError
-    return _escape(value.encode("utf-8"))
+    encoded = value.encode()
+    return (encoded.replace(b"\x00", b"\x00\xff") if b"\x00" in encoded else encoded) + b"\x00\x00"
 
 
 def _binary(value: object) -> bytes:
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError
-    return _escape(bytes(value))
-
-
-def _escape(value: bytes) -> bytes:
-    return (value.replace(b"\x00", b"\x00\xff") if b"\x00" in value else value) + b"\x00\x00"
+    return bytes(value).replace(b"\x00", b"\x00\xff") + b"\x00\x00"
 
 
 def _decimal(value: object, type_: FeatureType) -> bytes:
