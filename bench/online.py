@@ -171,7 +171,7 @@ def setup_bare_lmdb(folder: Path, shared: Path, *, kind: str, n_groups: int, n_e
             get = txn.get
             for database, of_table in zip(databases, keys, strict=True):
                 for key in of_table:
-                    found.append(decode(get(key, None, database)))
+                    found.append(decode(get(key, None, database)))  # type: ignore[arg-type]
         return found
 
     return Lookups(encoded, n_entries, answer, 15)
