@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hopyard.config import default_trust_file
 from hopyard.errors import ServingError
 from hopyard.model.codec import from_json
 from hopyard.model.schema import Schema
@@ -20,6 +21,7 @@ from hopyard.online.stores import open_online_store
 from hopyard.online.vectors import Entry, Steps, Vectors
 from hopyard.ports import Lookup, OnlineStore
 from hopyard.time import Clock, system_clock
+from hopyard.trust import require_trust
 
 if TYPE_CHECKING:
     from hopyard.compute.transform.chain import Transformer
@@ -66,7 +68,16 @@ class VectorReader:
         plan = from_json(
             ServingPlan, text, known=SERVING_FORMAT, what=f"the serving plan {os.fspath(path)!r}"
         )
-        return cls(plan, open_online_store(online or plan.online))
+        store = open_online_store(online or plan.online)
+        functions = (spec.function for spec in plan.all_transformations)
+        require_trust(
+            {function.sha256: function.name for function in functions if function is not None},
+            trust_file=default_trust_file(),
+            store=Path(path),
+            owner=f"serving plan of feature view {plan.view!r}",
+            command=f"hopyard trust {plan.view.rpartition('_')[0]}",
+        )
+        return cls(plan, store)
 
     @property
     def serving_keys(self) -> tuple[str, ...]:

@@ -75,6 +75,11 @@ class ServingPlan(Frozen, frozen=True, kw_only=True):
     online: str = ""
 
     @property
+    def all_transformations(self) -> tuple[TransformationSpec, ...]:
+        """Those of on-demand features, and the others."""
+        return (*(function.transformation for function in self.on_demand), *self.transformations)
+
+    @property
     def schema(self) -> Schema:
         """The places of a vector before transformation."""
         return tuple(Field(name=out.name, type=out.type) for out in self.outputs)
