@@ -19,7 +19,7 @@ from hopyard.online.frames import to_return_type
 from hopyard.online.serving_plan import SERVING_FORMAT, ServingPlan
 from hopyard.online.stores import open_online_store
 from hopyard.online.vectors import Entry, Steps, Vectors
-from hopyard.ports import Lookup, OnlineStore
+from hopyard.ports import AsyncOnlineStore, Lookup, OnlineStore
 from hopyard.time import Clock, system_clock
 from hopyard.trust import require_trust
 
@@ -200,11 +200,11 @@ class VectorReader:
 
         The embedded store answers at once, in microseconds.
         """
-        look_up = getattr(self._online, "aread", None)
-        if look_up is None:
+        if not isinstance(self._online, AsyncOnlineStore):
             return self.read(
                 entries, passed, request_parameters, allow_missing=allow_missing, transform=transform
             )
+        look_up = self._online.aread
         way = self._way(entries, passed) if request_parameters is None else None
         lookups = way.lookups(entries) if way is not None else None
         if way is not None and lookups is not None:

@@ -15,6 +15,10 @@ ENTRY_POINTS = "hopyard.online_stores"
 
 _BUILT_IN = {
     "lmdb": "hopyard.online.lmdb:open_lmdb",
+    "mysql": "hopyard.online.mysql:open_mysql",
+    "postgresql": "hopyard.online.postgresql:open_postgresql",
+    "redis": "hopyard.online.redis:open_redis",
+    "rediss": "hopyard.online.redis:open_redis",
 }
 
 OpenStore = Callable[..., OnlineStore]
