@@ -157,6 +157,26 @@ def maintenance(document: Document) -> None:
     _table("", lines, none="No feature groups yet.")
 
 
+def caught_up(document: Document) -> None:
+    """Show what online tables were brought to."""
+    lines = [
+        {
+            "group": f"{group['name']}_{group['version']}",
+            "commits applied": group["n_applied"],
+            "at commit": group["commit"],
+        }
+        for group in document["groups"]
+    ]
+    _table("", lines, none="No online feature groups yet.")
+
+
+def rebuilt(document: Document) -> None:
+    """Show of which commit an online table was written anew."""
+    _line(
+        f"{document['name']}_{document['version']}: online rows written anew, at commit {document['commit']}"
+    )
+
+
 def changes(document: Document) -> None:
     """Show what changed: the counts, then rows, each after what became of it."""
     start, end = document["from_commit"], document["to_commit"]

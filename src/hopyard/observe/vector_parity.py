@@ -86,7 +86,7 @@ class GroupPosition:
         has = "nothing yet" if self.commit is None else f"commit {self.commit}"
         return (
             f"{self.group} is {self.n_behind} commit(s) behind: its online table has {has}, and the last one is "
-            f"{self.last_commit}. catch_up_online() applies them"
+            f"{self.last_commit}. `hopyard online catchup {self.group}` applies them"
         )
 
 

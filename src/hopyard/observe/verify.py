@@ -239,7 +239,7 @@ class _Checked:
             self._add(
                 "online_behind",
                 f"The online table lacks the last {behind} commit(s).",
-                f"Call get_feature_group({spec.name!r}, {spec.version}).catch_up_online(), or insert: that catches up.",
+                f"Run `hopyard online catchup {spec.label}`, or insert: that catches up.",
             )
         differences = [
             _shown_keys("missing online", parity.missing, table),
@@ -251,7 +251,7 @@ class _Checked:
             self._add(
                 "online_differs",
                 f"Compared bit for bit, there are {'; '.join(shown)}.",
-                _rebuild_advice(session),
+                f"Run `hopyard online rebuild {spec.label}`.",
             )
         return parity.n_rows
 
@@ -330,5 +330,5 @@ def _shown_keys(what: str, keys: Keys, table: OnlineTable) -> str:
 def _rebuild_advice(session: Session) -> str:
     return (
         f"The online store can always be rebuilt: end the processes that use it, remove the folder "
-        f"{session.root / 'projects' / session.project / 'online'}, and call catch_up_online() on each online group."
+        f"{session.root / 'projects' / session.project / 'online'}, and run `hopyard online catchup`."
     )
