@@ -296,6 +296,35 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def parity(
+    ctx: typer.Context,
+    view: Annotated[str, typer.Argument(help="The name of a feature view.", show_default=False)],
+    *,
+    version: Version = None,
+    sample: Annotated[int, typer.Option(help="Compare at most so many keys.", min=1)] = 1_000,
+    at: Annotated[
+        str | None,
+        typer.Option(help="The instant (UTC) of the point-in-time rows. Default: now.", show_default=False),
+    ] = None,
+    training_dataset_version: Annotated[
+        int | None, typer.Option(help="Whose statistics transform the features; default: the latest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare feature vectors with point-in-time rows, bit for bit, and name the cause of each difference.
+
+    Exit code 1: something differs. Commits that are not online yet are shown apart and are no difference.
+    """
+    from hopyard.cli import documents, render
+
+    with opened(ctx) as session:
+        document = documents.parity(session, view, version, sample, at, training_dataset_version)
+    render.answer(document, render.parity, as_json=as_json)
+    if not document["is_equal"]:
+        raise typer.Exit(1)
+
+
 @datasets.command("verify")
 def verify_dataset(
     ctx: typer.Context, name: DatasetName, *, version: Version = None, as_json: Json = False
