@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ import pytest
 
 from hopyard.errors import CorruptStoreError, OnlineBehindError
 from hopyard.feature_group import FeatureGroup
+from hopyard.ingest.write import When
 from hopyard.model.position import CommitPosition
 from hopyard.ports import EncodedRows, OnlineStore, OnlineTable
 from hopyard.project import Project
@@ -69,43 +71,43 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def newer(group: FeatureGroup) -> None:
-    group.insert([row("a", 5, 50.0), row("new", 1, 1.0)], online="later")
+def newer(group: FeatureGroup, online: When = "later") -> None:
+    group.insert([row("a", 5, 50.0), row("new", 1, 1.0)], online=online)
 
 
-def older(group: FeatureGroup) -> None:
-    group.insert([row("a", 0, -1.0)], online="later")
+def older(group: FeatureGroup, online: When = "later") -> None:
+    group.insert([row("a", 0, -1.0)], online=online)
 
 
-def update(group: FeatureGroup) -> None:
-    group.insert([row("a", 2, 11.5), row("b", 1, 20.5)], online="later")
+def update(group: FeatureGroup, online: When = "later") -> None:
+    group.insert([row("a", 2, 11.5), row("b", 1, 20.5)], online=online)
 
 
-def overwrite(group: FeatureGroup) -> None:
-    group.insert([row("a", 1, 26.0), row("z", 1, 26.0)], overwrite=True, online="later")
+def overwrite(group: FeatureGroup, online: When = "later") -> None:
+    group.insert([row("a", 1, 26.0), row("z", 1, 26.0)], overwrite=True, online=online)
 
 
-def overwrite_with_nothing(group: FeatureGroup) -> None:
-    group.insert(group.read(dataframe_type="arrow").slice(0, 0), overwrite=True, online="later")
+def overwrite_with_nothing(group: FeatureGroup, online: When = "later") -> None:
+    group.insert(group.read(dataframe_type="arrow").slice(0, 0), overwrite=True, online=online)
 
 
-def remove_keys(group: FeatureGroup) -> None:
-    group.remove_rows([{"key": "a"}, {"key": "never there"}], online="later")
+def remove_keys(group: FeatureGroup, online: When = "later") -> None:
+    group.remove_rows([{"key": "a"}, {"key": "never there"}], online=online)
 
 
-def remove_newest(group: FeatureGroup) -> None:
-    group.remove_rows([{"key": "a", "at": START + timedelta(hours=2)}], online="later")
+def remove_newest(group: FeatureGroup, online: When = "later") -> None:
+    group.remove_rows([{"key": "a", "at": START + timedelta(hours=2)}], online=online)
 
 
-def nothing(group: FeatureGroup) -> None:
-    group.insert([], online="later")
+def nothing(group: FeatureGroup, online: When = "later") -> None:
+    group.insert([], online=online)
 
 
-def unchanged(group: FeatureGroup) -> None:
-    group.insert([row("c", 1, 30.0)], online="later")
+def unchanged(group: FeatureGroup, online: When = "later") -> None:
+    group.insert([row("c", 1, 30.0)], online=online)
 
 
-CHANGES: list[Callable[[FeatureGroup], None]] = [
+CHANGES: list[Callable[..., None]] = [
     newer, older, update, overwrite, overwrite_with_nothing, remove_keys, remove_newest, nothing, unchanged,
 ]  # fmt: skip
 
@@ -122,7 +124,7 @@ def histories() -> list[Any]:
 
 @pytest.mark.parametrize("changes", histories())
 def test_keys_that_changed_are_set_to_what_a_rebuild_gives(
-    project: Project, changes: list[Callable[[FeatureGroup], None]]
+    project: Project, changes: list[Callable[..., None]]
 ) -> None:
     project, store = counted(project)
     group = group_of(project)
@@ -140,9 +142,7 @@ def test_keys_that_changed_are_set_to_what_a_rebuild_gives(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_next_write_follows_what_came_before_it(
-    project: Project, change: Callable[[FeatureGroup], None]
-) -> None:
+def test_the_next_write_follows_what_came_before_it(project: Project, change: Callable[..., None]) -> None:
     project, store = counted(project)
     group = group_of(project)
     change(group)
@@ -154,6 +154,46 @@ def test_the_next_write_follows_what_came_before_it(
     assert group.remove_rows([{"key": "b"}]).is_online
     assert_online_equals_offline(project, group)
     assert store.n_replaced == 0
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change_is_applied_at_once_without_writing_all_rows(
+    project: Project, change: Callable[..., None]
+) -> None:
+    project, store = counted(project)
+    group = group_of(project)
+    for _ in range(2):
+        change(group, "now")
+        assert group.commit_details(1)[0].is_online
+        assert_online_equals_offline(project, group)
+    assert store.n_replaced == 0
+
+
+def test_two_writers_of_which_one_leaves_its_commits_to_the_other(project: Project) -> None:
+    failures: list[BaseException] = []
+
+    def write(key: str, online: When) -> None:
+        try:
+            group = group_of(open_store(project.location))
+            for number in range(20):
+                group.insert([row(key, number, 1.0), row("shared", number, 2.0)], online=online)
+                if number % 5 == 4:
+                    group.remove_rows([{"key": key}], online=online)
+        except BaseException as error:
+            failures.append(error)
+
+    writers = [
+        threading.Thread(target=write, args=(key, when)) for key, when in (("x", "now"), ("y", "later"))
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert not failures
+    group = group_of(project)
+    group.catch_up_online()
+    assert len(group.commit_details()) == 3 + 2 * 24
+    assert_online_equals_offline(project, group)
 
 
 def test_a_compaction_in_between_changes_nothing(project: Project) -> None:

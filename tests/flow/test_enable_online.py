@@ -64,6 +64,8 @@ def test_a_crash_leaves_it_offline_and_the_next_attempt_succeeds(project: Projec
         group_of(failing).enable_online()
     group = group_of(project)
     assert not group.online_enabled
+    findings = project.verify().findings
+    assert ["was interrupted" in found.message for found in findings] == [True] * (point == "online_in_table")
     assert not group.insert([row("a", 9, 90.0)]).is_online
     group.enable_online()
     assert_online_equals_offline(project, group)
@@ -78,9 +80,21 @@ def test_a_crash_that_left_old_rows_online(project: Project) -> None:
         group_of(failing).disable_online()
     group = group_of(project)
     assert not group.online_enabled
+    (found,) = project.verify().findings
+    assert "disable_online() was interrupted" in found.message and "disable_online()" in found.advice
     group.insert([row("c", 3, 1.0)], overwrite=True)
     group.enable_online()
     assert_online_equals_offline(project, group)
+    assert project.verify().is_fine
+
+
+def test_going_offline_can_be_repeated_after_a_crash(project: Project) -> None:
+    group = group_of(project).enable_online()
+    failing = open_store(project.location, failpoint=fail_at("online_disabled"))
+    with pytest.raises(InjectedError):
+        group_of(failing).disable_online()
+    group_of(project).disable_online()
+    assert project.session.online.position(group.spec.id) is None
     assert project.verify().is_fine
 
 

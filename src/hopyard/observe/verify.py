@@ -29,7 +29,7 @@ from hopyard.session import Session
 
 _CONTRACT = (
     "project", "name", "version", "id", "location", "primary_key", "foreign_key", "partition_key", "event_time",
-    "event_time_unit", "ttl_us", "online_enabled",
+    "event_time_unit", "ttl_us",
 )  # fmt: skip
 """What registry and table say alike, beside the features; descriptions and tags are the registry's alone."""
 
@@ -276,6 +276,16 @@ def _spec_differences(spec: FeatureGroupSpec, stored: FeatureGroupSpec) -> list[
             (
                 f"Registry and table disagree: {'; '.join(differences)}.",
                 f"Restore registry.db and the folder {spec.location} from the same copy of the store.",
+            )
+        )
+    if spec.online_enabled != stored.online_enabled:
+        known, other = ("online", "offline") if spec.online_enabled else ("offline only", "online")
+        call = "enable_online()" if spec.online_enabled else "enable_online() or disable_online()"
+        found.append(
+            (
+                f"The group is {known}, and its table still says that it is {other}: enable_online() or "
+                f"disable_online() was interrupted.",
+                f"Call {call} on the group.",
             )
         )
     if unknown:
