@@ -11,15 +11,10 @@ from hopyard.ingest.create import delete_group
 from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
 from hopyard.ingest.draft import append_spec, store_empty
 from hopyard.ingest.maintain import disk_usage, maintain
-from hopyard.ingest.write import (
-    InsertOptions,
-    append_features,
-    catch_up_online,
-    insert,
-    insert_first,
-    remove_rows,
-)
+from hopyard.ingest.online import catch_up_online, disable_online, enable_online, freshness, rebuild_online
+from hopyard.ingest.write import InsertOptions, append_features, insert, insert_first, remove_rows
 from hopyard.model.commit import Commit, DiskUsage, Freed, Maintained
+from hopyard.model.freshness import Freshness
 from hopyard.model.plan import Column, Plan
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.queries import Query
@@ -117,6 +112,7 @@ class FeatureGroup:
         allow_future: bool = False,
         duplicates: Literal["last", "error"] = "last",
         committed_at: Instant | None = None,
+        online: Literal["now", "later"] = "now",
     ) -> Commit:
         """Insert a dataframe as one commit, and return the commit.
 
@@ -134,6 +130,8 @@ class FeatureGroup:
             duplicates: `error` refuses two rows with one identity.
             committed_at: when the rows became known, for data that comes from another system; only for the first
                 insert into a group. `as_of()` and `as_known()` go by it. A naive time is UTC.
+            online: `later` returns after the offline commit; the next write that does not say so, or
+                `catch_up_online()`, makes the rows readable online.
         Raises:
             SchemaMismatchError, InvalidNameError: columns or values that do not fit; nothing was written.
             ExistingRowsError, DuplicateRowsError: a promise that the frame breaks; nothing was written.
@@ -141,7 +139,9 @@ class FeatureGroup:
             OnlineBehindError: the commit stands offline and will be applied by the next writer.
             LockTimeoutError: another process writes to the group for too long.
         """
-        options = InsertOptions(operation, overwrite, commit_id, allow_future, duplicates, committed_at)
+        options = InsertOptions(
+            operation, overwrite, commit_id, allow_future, duplicates, committed_at, online
+        )
         if self._is_stored:
             return insert(self._session, self._spec, features, options)
         return insert_first(self._session, self._spec, features, options, self._now_stored)
@@ -158,15 +158,16 @@ class FeatureGroup:
             self._now_stored(store_empty(self._session, self._spec))
         return self
 
-    def remove_rows(self, keys: object) -> Commit:
+    def remove_rows(self, keys: object, *, online: Literal["now", "later"] = "now") -> Commit:
         """Remove rows as one commit, and return the commit. Online shows the newest row that remains.
 
         Args:
             keys: a dataframe with the primary key: all rows of those keys; with the event time, too: those rows.
+            online: see `insert`.
         Raises:
             SchemaMismatchError: other columns than those.
         """
-        return remove_rows(self._session, self._stored(), keys)
+        return remove_rows(self._session, self._stored(), keys, online)
 
     def append_features(
         self, features: Mapping[str, str], *, defaults: Mapping[str, object] | None = None
@@ -277,8 +278,60 @@ class FeatureGroup:
         return list_commits(self._session, self._stored(), limit=limit, as_of=as_of)
 
     def catch_up_online(self) -> int:
-        """Apply the commits that the online store lacks, and return how many they were."""
+        """Apply the commits that the online store lacks, and return how many they were.
+
+        Raises:
+            ConfigError: the group is not online.
+            OnlineBehindError: the online store cannot be written.
+        """
         return catch_up_online(self._session, self._stored())
+
+    def rebuild_online(self) -> Commit:
+        """Write all online rows anew from the last commit, whatever is there, and return that commit.
+
+        Readers see the old rows or the new ones. Only damage needs it: `catch_up_online` gives the same bytes.
+
+        Raises:
+            ConfigError: the group is not online.
+            StoreError: the online store cannot be written; it holds what it held.
+        """
+        return rebuild_online(self._session, self._stored())
+
+    def enable_online(self, *, allow_future: bool = False) -> FeatureGroup:
+        """Serve the newest row per key online from now on, and return the group. Of an online group: catch up.
+
+        When it returns, the rows of the last commit are readable online. Until then the group is offline only, also
+        after a crash. Feature views that join the group can then be served, once `init_serving` is called again.
+
+        Args:
+            allow_future: also with rows dated later than now, which hide older ones.
+        Raises:
+            ConfigError: the group has no primary key.
+            SchemaMismatchError: it has rows dated later than now.
+            StoreError: the online store cannot be written; the group stays offline only.
+            LockTimeoutError: another process writes to the group for too long.
+        """
+        self._spec = enable_online(self._session, self._stored(), allow_future=allow_future)
+        return self
+
+    def disable_online(self) -> FeatureGroup:
+        """Remove the group's online rows, and return the group, which is offline only from now on.
+
+        Who serves a feature view of it gets errors. Offline nothing changes; `enable_online` brings the rows back.
+        """
+        self._spec = disable_online(self._session, self._stored())
+        return self
+
+    def freshness(self) -> Freshness:
+        """Return how long commits, and rows from their event time on, took until they were readable online.
+
+        Every process that writes to the group counts. Also: which commit is readable online now, and for how long the
+        ones after it have been waiting.
+
+        Raises:
+            ConfigError: the group is not online.
+        """
+        return freshness(self._session, self._stored())
 
     def maintain(self) -> Maintained:
         """Merge the group's small files and write a checkpoint where one is due; return what was done.

@@ -10,6 +10,8 @@ from typing import Any
 from hopyard.errors import NotFoundError, ServingError
 from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
+from hopyard.observe.vector_parity import check_vectors
+from hopyard.observe.vector_report import VectorParity
 from hopyard.online.reader import VectorReader
 from hopyard.online.vectors import Entry
 from hopyard.queries import Query
@@ -330,6 +332,44 @@ class FeatureView(TrainingDataMethods):
             times={"train": (train_start, train_end), "test": (test_start, test_end)},
             seed=seed,
             exact=exact,
+        )
+
+    def check_parity(
+        self,
+        sample: int = 1_000,
+        *,
+        at: Instant | None = None,
+        entries: Sequence[Entry] | None = None,
+        training_dataset_version: int | None = None,
+    ) -> VectorParity:
+        """Return whether the feature vectors equal, bit for bit, the point-in-time rows of their keys; if not, why not.
+
+        The vectors are those that are served now. The rows are those that the view's query has for the same keys at one
+        instant, over the commits that are online and were made by then. So now both must be equal; at an earlier
+        instant the differences show what has changed since, each with its cause. Commits that are not online yet are
+        no difference: what they will change is told apart, as `lagging`.
+
+        Vectors are compared as stored and, if the view has transformations, transformed. Nothing is changed, and
+        writers may go on. `init_serving` is not needed.
+
+        Args:
+            sample: at most so many keys, always the same ones of the same data: those of the left-most group's rows and
+                of the groups that are joined to it.
+            at: the instant; None: now.
+            entries: compare these serving keys instead.
+            training_dataset_version: whose fitted statistics transform the features; None: the latest.
+        Raises:
+            UntrustedCodeError, ServingError, NotFoundError: as `init_serving`.
+            FeatureVectorError: entries that are no serving keys of the view.
+            TimeTravelError: `at` is later than now, or the state of then can no longer be read.
+        """
+        return check_vectors(
+            self._session,
+            self._spec,
+            sample=sample,
+            at=at,
+            entries=entries,
+            training_dataset_version=training_dataset_version,
         )
 
     def get_parent_feature_groups(self) -> list[FeatureGroup]:

@@ -189,7 +189,7 @@ def test_7_what_cannot_be_served_as_it_was_trained_is_refused_with_every_reason(
         "'offline_1' is offline only",
         "'partial_1' is filtered",
         "part is open",
-        "online_enabled=True",
+        "enable_online()",
     ):
         assert part in str(caught.value)
     with pytest.raises(ServingError, match="init_serving"):

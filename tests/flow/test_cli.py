@@ -120,6 +120,7 @@ def test_help_lists_all_commands() -> None:
         "vector",
         "sql",
         "verify",
+        "parity",
         "maintain",
     ):
         assert f" {command} " in text
@@ -254,7 +255,15 @@ def test_show_a_group(url: str) -> None:
         "default": None,
     }
     assert [commit["number"] for commit in document["commits"]] == [2, 1, 0]
-    assert document["online"] == {"commit": 2, "n_behind": 0}
+    online = document["online"]
+    assert list(online) == [
+        "commit", "n_behind", "behind_seconds", "commit_to_readable", "event_to_readable"
+    ]  # fmt: skip
+    assert (online["commit"], online["n_behind"], online["behind_seconds"]) == (2, 0, 0)
+    assert list(online["commit_to_readable"]) == [
+        "n", "p50_seconds", "p95_seconds", "p99_seconds", "max_seconds"
+    ]  # fmt: skip
+    assert (online["commit_to_readable"]["n"], online["event_to_readable"]["n"]) == (2, 3)
     assert document["n_rows"] == 3
     assert Path(document["location"]).is_dir()
     assert answer(url, "show", "flights")["foreign_key"] == [{"column": "origin", "references": "origin"}]
@@ -265,6 +274,7 @@ def test_show_a_group(url: str) -> None:
         "Hourly weather",
         "owner=ops",
         "at commit 2, 0 behind",
+        "after the commit (p50)",
         "Celsius",
         "100000 days",
     ):
@@ -623,6 +633,91 @@ def test_verify_with_findings(tmp_path: Path) -> None:
     result = run("--url", str(tmp_path / "store"), "verify")
     assert result.exit_code == 1
     assert "lost_1: The data file" in result.stdout and result.stdout.endswith("1 finding.\n")
+
+
+# The online store
+
+
+@pytest.fixture
+def lagging(tmp_path: Path) -> str:
+    """Return the folder of a store with two online groups, of which one lacks two commits, and a view."""
+    folder = tmp_path / "store"
+    fs = hopyard.login(folder).get_feature_store()
+    fs.create_feature_group("offline", primary_key="id").insert([{"id": 1}])
+    fs.create_feature_group("shops", primary_key="id", online_enabled=True).insert([{"id": 1, "x": 1.5}])
+    levels = fs.create_feature_group("levels", primary_key="id", online_enabled=True)
+    levels.insert([{"id": 1, "x": 1.5}])
+    levels.insert([{"id": 1, "x": 2.5}, {"id": 2, "x": 3.5}], online="later")
+    levels.remove_rows([{"id": 2}], online="later")
+    fs.create_feature_view("v", levels.select(["x"]))
+    return str(folder)
+
+
+def test_online_catchup(lagging: str) -> None:
+    assert answer(lagging, "show", "levels")["online"]["n_behind"] == 2
+    applied = {"name": "levels", "version": 1, "commit": 3, "n_applied": 2}
+    assert answer(lagging, "online", "catchup") == {
+        "groups": [applied, {"name": "shops", "version": 1, "commit": 1, "n_applied": 0}]
+    }
+    for arguments in (["levels"], ["levels_1"], ["levels", "--version", "1"]):
+        document = answer(lagging, "online", "catchup", *arguments)
+        assert document == {"groups": [applied | {"n_applied": 0}]}
+    assert [line.split() for line in lines(lagging, "online", "catchup")][1] == ["levels_1", "0", "3"]
+    assert "'offline_1' is offline only" in error("--url", lagging, "online", "catchup", "offline")
+    assert "Did you mean 'levels'?" in error("--url", lagging, "online", "catchup", "level")
+    assert answer(lagging, "show", "levels")["online"]["n_behind"] == 0
+
+
+def test_online_catchup_without_groups(tmp_path: Path) -> None:
+    hopyard.login(tmp_path / "store")
+    assert lines(str(tmp_path / "store"), "online", "catchup")[-1] == "No online feature groups yet."
+
+
+def test_online_catchup_after_the_online_store_was_removed(lagging: str) -> None:
+    shutil.rmtree(Path(lagging) / "projects" / "default" / "online")
+    groups = answer(lagging, "online", "catchup")["groups"]
+    assert [(group["name"], group["n_applied"]) for group in groups] == [("levels", 4), ("shops", 2)]
+    assert answer(lagging, "verify")["is_fine"]
+
+
+def test_online_rebuild(lagging: str) -> None:
+    assert answer(lagging, "online", "rebuild", "levels") == {"name": "levels", "version": 1, "commit": 3}
+    assert lines(lagging, "online", "rebuild", "levels_1") == [
+        "levels_1: online rows written anew, at commit 3"
+    ]
+    assert answer(lagging, "verify")["is_fine"]
+    assert "'offline_1' is offline only" in error("--url", lagging, "online", "rebuild", "offline")
+
+
+def test_parity(lagging: str) -> None:
+    document = answer(lagging, "parity", "v")
+    assert list(document) == [
+        "view", "at", "is_equal", "n_keys", "n_different", "causes", "differences", "lagging", "feature_groups",
+        "text",
+    ]  # fmt: skip
+    assert (document["view"], document["is_equal"], document["n_keys"]) == ("v_1", True, 1)
+    assert document["causes"] == {"online lag": 1}
+    assert document["lagging"] == [
+        {
+            "entry": {"id": 1},
+            "feature": "x",
+            "group": "levels_1",
+            "online": 1.5,
+            "offline": 2.5,
+            "cause": "online lag",
+            "because": "the commits that change it are not online yet",
+        }
+    ]
+    assert document["feature_groups"] == [{"group": "levels_1", "commit": 1, "last_commit": 3, "n_behind": 2}]
+    first = hopyard.login(lagging).get_feature_store().get_feature_group("levels").commit_details()[-1]
+    assert lines(lagging, "parity", "v", "--sample", "10", "--version", "1")[0].endswith(
+        "1 key(s), online equals offline"
+    )
+    result = run("--url", lagging, "parity", "v", "--at", first.committed_at.isoformat())
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout.splitlines()[0].startswith("v_1: 1 of 1 key(s) differ between online and offline at")
+    assert "late commit: it was committed or changed after" in result.stdout
+    assert "later than now" in error("--url", lagging, "parity", "v", "--at", "2999-01-01")
 
 
 # Text and JSON

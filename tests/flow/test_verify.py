@@ -166,7 +166,7 @@ def test_a_missing_online_row(folder: Path) -> None:
     found = only(folder, "online_differs")
     assert found.where == "weather_1"
     assert "1 key(s) missing online (such as origin=jfk)" in found.message
-    assert str(folder / "projects" / "default" / "online") in found.advice
+    assert "`hopyard online rebuild weather_1`" in found.advice
 
 
 def test_extra_and_different_online_rows(folder: Path) -> None:
@@ -202,7 +202,7 @@ def test_an_online_table_that_is_behind(folder: Path) -> None:
         )
     found = only(folder, "online_behind")
     assert found.message == "The online table lacks the last 1 commit(s)."
-    assert "get_feature_group('weather', 1).catch_up_online()" in found.advice
+    assert "`hopyard online catchup weather_1`" in found.advice
     assert group(folder, "weather").catch_up_online() == 1
     assert findings(folder) == []
 

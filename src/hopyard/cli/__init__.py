@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hopyard.cli.commands import app
+from hopyard.cli.online import online
+
+app.add_typer(online, name="online")
 
 __all__ = ["app", "main"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hopyard.session import Session
 
 
-class _Commands(TyperGroup):
+class Commands(TyperGroup):
     """All commands; an error of Hopyard's becomes one line and exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -32,14 +32,14 @@ class _Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     help="Hopyard, the feature store that can prove its training data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-datasets = typer.Typer(cls=_Commands, no_args_is_help=True, help="Training datasets: verify, rebuild.")
+datasets = typer.Typer(cls=Commands, no_args_is_help=True, help="Training datasets: verify, rebuild.")
 app.add_typer(datasets, name="td")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -91,7 +91,7 @@ def options(
 
 
 @contextmanager
-def _opened(ctx: typer.Context) -> Iterator[Session]:
+def opened(ctx: typer.Context) -> Iterator[Session]:
     """Yield a session of the store that the options name; a store or project that is not there is an error."""
     from hopyard.config import load_config
     from hopyard.connect import open_session
@@ -111,7 +111,7 @@ def ls(ctx: typer.Context, *, as_json: Json = False) -> None:
     """List the feature groups, feature views and training datasets of the project."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         render.answer(documents.project(session), render.project, as_json=as_json)
 
 
@@ -129,7 +129,7 @@ def show(
     """Show all about a feature group or a feature view."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.group_or_view(session, name, version, kind)
     renderer = render.group if document["kind"] == "feature_group" else render.view
     render.answer(document, renderer, as_json=as_json)
@@ -150,7 +150,7 @@ def lineage(
     """Show what a feature group or view was made from, and which views and training datasets were made from it."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.lineage(session, name, version, kind)
     render.answer(document, render.mermaid if as_mermaid else render.lineage, as_json=as_json)
 
@@ -168,7 +168,7 @@ def head(
     """Print a few rows of a feature group, in no promised order."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         render.answer(documents.head(session, name, version, n, as_of), render.rows, as_json=as_json)
 
 
@@ -184,7 +184,7 @@ def commits(
     """List the commits of a feature group, newest first."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         render.answer(documents.commits(session, name, version, limit), render.commits, as_json=as_json)
 
 
@@ -210,7 +210,7 @@ def changes(
     """Show the net changes of a feature group between two commits: inserted, updated and deleted rows."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.changes(session, name, version, start, end, n)
     render.answer(document, render.changes, as_json=as_json)
 
@@ -243,7 +243,7 @@ def vector(
     from hopyard.cli import render
     from hopyard.cli.lookup import look_up
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = look_up(
             session,
             view,
@@ -272,7 +272,7 @@ def sql(
     """Run a SELECT over the feature groups. Nothing but feature groups can be read, and nothing is written."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         render.answer(documents.sql(session, query, as_of), render.rows, as_json=as_json)
 
 
@@ -289,10 +289,39 @@ def verify(
     """Check that online rows, commits, files, registry and folders agree. Exit code 1: something is wrong."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.verification(session, names or None)
     render.answer(document, render.verification, as_json=as_json)
     if not document["is_fine"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def parity(
+    ctx: typer.Context,
+    view: Annotated[str, typer.Argument(help="The name of a feature view.", show_default=False)],
+    *,
+    version: Version = None,
+    sample: Annotated[int, typer.Option(help="Compare at most so many keys.", min=1)] = 1_000,
+    at: Annotated[
+        str | None,
+        typer.Option(help="The instant (UTC) of the point-in-time rows. Default: now.", show_default=False),
+    ] = None,
+    training_dataset_version: Annotated[
+        int | None, typer.Option(help="Whose statistics transform the features; default: the latest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare feature vectors with point-in-time rows, bit for bit, and name the cause of each difference.
+
+    Exit code 1: something differs. Commits that are not online yet are shown apart and are no difference.
+    """
+    from hopyard.cli import documents, render
+
+    with opened(ctx) as session:
+        document = documents.parity(session, view, version, sample, at, training_dataset_version)
+    render.answer(document, render.parity, as_json=as_json)
+    if not document["is_equal"]:
         raise typer.Exit(1)
 
 
@@ -306,7 +335,7 @@ def verify_dataset(
     """
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.dataset_verification(session, name, version)
     render.answer(document, render.dataset_verification, as_json=as_json)
     if document["status"] != "same":
@@ -320,7 +349,7 @@ def rebuild_dataset(
     """Write the files of a training dataset again from the tables as they were. Other content is refused."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.dataset_rebuilt(session, name, version)
     render.answer(document, render.dataset_rebuilt, as_json=as_json)
 
@@ -338,7 +367,7 @@ def maintain(
     """Merge the small files of feature groups, and write checkpoints where they are due. No answer changes."""
     from hopyard.cli import documents, render
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         document = documents.maintenance(session, names or None)
     render.answer(document, render.maintenance, as_json=as_json)
 
@@ -355,7 +384,7 @@ def trust(
     """Show the functions that are stored with a feature view, and trust them if you say so."""
     from hopyard.cli.trust import trust as ask
 
-    with _opened(ctx) as session:
+    with opened(ctx) as session:
         is_trusted = ask(session, name, version, kind, is_sure=is_sure)
     if not is_trusted:
         raise typer.Exit(1)

@@ -12,15 +12,16 @@ from hopyard.cli.text import to_json, to_rows
 from hopyard.errors import ConfigError, HopyardError, NotFoundError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
-from hopyard.ingest.apply import n_behind
 from hopyard.ingest.find import get_group, list_groups
 from hopyard.ingest.maintain import maintain
+from hopyard.ingest.online import freshness
 from hopyard.model.arrow import from_arrow
 from hopyard.model.commit import Commit
 from hopyard.model.manifest import Manifest
 from hopyard.model.plan import Plan
-from hopyard.model.position import CommitPosition
 from hopyard.model.specs import FeatureGroupSpec, FeatureViewSpec
+from hopyard.observe.vector_parity import check_vectors
+from hopyard.observe.vector_report import VectorDifference
 from hopyard.observe.verify import verify
 from hopyard.query import sql as query_sql
 from hopyard.retrieve.changes import CHANGE_TYPE, between, changes_table
@@ -223,6 +224,51 @@ def verification(session: Session, names: Sequence[str] | None) -> Document:
     }
 
 
+def parity(
+    session: Session, name: str, version: int | None, sample: int, at: str | None, dataset_version: int | None
+) -> Document:
+    """Return how the vectors of a view compare with its point-in-time rows."""
+    found = check_vectors(
+        session,
+        get_view(session, name, version),
+        sample=sample,
+        at=at,
+        training_dataset_version=dataset_version,
+    )
+    return {
+        "view": found.view,
+        "at": show(found.at_us),
+        "is_equal": found.is_equal,
+        "n_keys": found.n_keys,
+        "n_different": found.n_different,
+        "causes": dict(found.causes),
+        "differences": list(map(_difference, found.differences)),
+        "lagging": list(map(_difference, found.lagging)),
+        "feature_groups": [
+            {
+                "group": position.group,
+                "commit": position.commit,
+                "last_commit": position.last_commit,
+                "n_behind": position.n_behind,
+            }
+            for position in found.positions
+        ],
+        "text": str(found),
+    }
+
+
+def _difference(found: VectorDifference) -> Document:
+    return {
+        "entry": to_json(dict(found.entry)),
+        "feature": found.feature,
+        "group": found.group,
+        "online": to_json(found.online),
+        "offline": to_json(found.offline),
+        "cause": found.cause,
+        "because": found.because,
+    }
+
+
 def _when(text: str | None) -> str | int | None:
     """Return an instant as it is, a commit number (fewer digits than a date) as a number."""
     is_number = text is not None and text.isdecimal() and len(text) < DIGITS_OF_A_DATE
@@ -294,10 +340,13 @@ def _group(session: Session, spec: FeatureGroupSpec) -> Document:
 
 
 def _online(session: Session, spec: FeatureGroupSpec) -> Document:
-    position = session.online.position(spec.id)
+    fresh = freshness(session, spec)
     return {
-        "commit": position.number if isinstance(position, CommitPosition) else None,
-        "n_behind": n_behind(session, spec),
+        "commit": fresh.applied_commit,
+        "n_behind": fresh.n_behind,
+        "behind_seconds": fresh.behind_seconds,
+        "commit_to_readable": msgspec.to_builtins(fresh.commit_to_readable),
+        "event_to_readable": msgspec.to_builtins(fresh.event_to_readable),
     }
 
 

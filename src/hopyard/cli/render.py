@@ -90,6 +90,7 @@ def group(document: Document) -> None:
             "Online": "no"
             if online is None
             else f"at commit {online['commit']}, {online['n_behind']} behind",
+            "Readable online": "" if online is None else _readable(online),
             "Location": document["location"],
         }
     )
@@ -157,6 +158,26 @@ def maintenance(document: Document) -> None:
     _table("", lines, none="No feature groups yet.")
 
 
+def caught_up(document: Document) -> None:
+    """Show what online tables were brought to."""
+    lines = [
+        {
+            "group": f"{group['name']}_{group['version']}",
+            "commits applied": group["n_applied"],
+            "at commit": group["commit"],
+        }
+        for group in document["groups"]
+    ]
+    _table("", lines, none="No online feature groups yet.")
+
+
+def rebuilt(document: Document) -> None:
+    """Show of which commit an online table was written anew."""
+    _line(
+        f"{document['name']}_{document['version']}: online rows written anew, at commit {document['commit']}"
+    )
+
+
 def changes(document: Document) -> None:
     """Show what changed: the counts, then rows, each after what became of it."""
     start, end = document["from_commit"], document["to_commit"]
@@ -206,6 +227,14 @@ def verification(document: Document) -> None:
         _line("All fine: online rows, commits, files, registry and folders agree.", style="green")
     else:
         _line(f"{n} finding{'s' if n > 1 else ''}.", style="red")
+
+
+def parity(document: Document) -> None:
+    """Show how vectors compare with point-in-time rows."""
+    first, *others = document["text"].splitlines()
+    _line(first, style="green" if document["is_equal"] else "red")
+    for line in others:
+        _line(f"    {line}")
 
 
 def dataset_verification(document: Document) -> None:
@@ -265,6 +294,26 @@ def _commits(title: str, commits: Rows) -> None:
         for commit in commits
     ]
     _table(title, _dense(lines))
+
+
+def _readable(online: Document) -> str:
+    """Return how fast commits, and rows from their event time on, became readable; "" if none was counted."""
+    counted = {"commit": online["commit_to_readable"], "event time": online["event_to_readable"]}
+    return "; ".join(
+        f"{_seconds(found['p50_seconds'])} after the {since} (p50), {_seconds(found['p99_seconds'])} (p99)"
+        for since, found in counted.items()
+        if found["n"]
+    )
+
+
+def _seconds(seconds: float) -> str:
+    """Return a duration in the unit in which it is read best."""
+    if seconds < 1:
+        return f"{seconds * 1_000:.3g} ms"
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def _facts(facts: Mapping[str, str]) -> None:

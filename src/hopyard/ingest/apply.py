@@ -6,7 +6,8 @@ the position that is stored with the rows says how far the online table has come
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -15,39 +16,53 @@ from sqlglot import exp
 
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.layout import online_table
-from hopyard.errors import OnlineBehindError, StoreError
+from hopyard.errors import CorruptStoreError, OnlineBehindError, StoreError
+from hopyard.ingest.freshness import Histogram, ages, record_readable
+from hopyard.ingest.probe import files_to_probe
+from hopyard.ingest.touched import is_worth_following, touched_keys
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Snapshot
-from hopyard.model.position import CommitPosition
+from hopyard.model.position import CommitPosition, Position
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.online.codec import encode_keys, encode_rows
 from hopyard.ports import EncodedRows, Statement
-from hopyard.query.scan import column, event_micros, read_files
+from hopyard.query.scan import column, event_micros, is_not_null, read_files
 from hopyard.session import Session
 
+WRITE_ROWS = 100_000
+"""How many rows of changed keys are written at once, or one batch of the engine: what memory holds of them."""
 _ROW = "__row"
+_IS_THERE = "__is_there"
 
 
 def apply_rows(
-    session: Session, spec: FeatureGroupSpec, rows: pa.Table, commit: Commit, previous: int
+    session: Session,
+    spec: FeatureGroupSpec,
+    rows: pa.Table,
+    commit: Commit,
+    previous: int,
+    *,
+    is_migrated: bool = False,
 ) -> None:
-    """Apply the rows that a commit wrote; rebuild if the online table is not at the commit before it.
+    """Apply the rows that a commit wrote, and before them what the online table lacks.
 
     Args:
         rows: the written rows, sorted by event time; an older one never replaces a newer one.
         previous: the number of the commit before.
+        is_migrated: its time is that of another system, and says nothing about how fast it became readable.
     Raises:
         OnlineBehindError: the online store cannot be written; the commit stands.
     """
     try:
-        table = online_table(spec)
         if session.online.position(spec.id) != CommitPosition(number=previous):
-            rebuild(session, spec)
+            _bring_up(session, spec)
             return
-        newest = encode(spec, _newest(spec, rows))  # to encode costs more than to choose
-        session.online.write(table, newest, CommitPosition(number=commit.number))
+        newest = _newest(spec, rows)  # to encode costs more than to choose
+        session.online.write(online_table(spec), encode(spec, newest), CommitPosition(number=commit.number))
     except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
+    if not is_migrated:
+        record_readable(session, spec, [commit], _ages(session, spec, newest))
 
 
 def apply_removal(
@@ -56,26 +71,17 @@ def apply_removal(
     """Set the keys that a removal touched to what the snapshot after it holds. Raises OnlineBehindError.
 
     Args:
-        keys: the touched primary keys.
+        keys: of the removed rows.
     """
     try:
-        table = online_table(spec)
         if session.online.position(spec.id) != CommitPosition(number=previous):
-            rebuild(session, spec)
+            _bring_up(session, spec)
             return
-        snapshot = session.offline.snapshot(spec.location, commit.number)
-        remaining = newest_rows(session, spec, snapshot, keys=keys).read_all()
-        found = encode(spec, remaining)
-        touched = encode_keys(table, keys.select(list(spec.primary_key)))
-        gone = pc.unique(touched.filter(pc.invert(pc.is_in(touched, value_set=found.keys))))
-        final = EncodedRows(
-            keys=pa.concat_arrays([found.keys, gone]),
-            rows=pa.concat_arrays([found.rows, pa.nulls(len(gone), found.rows.type)]),
-            is_final=True,
-        )
-        session.online.write(table, final, CommitPosition(number=commit.number))
+        touched = keys.select(list(spec.primary_key)).group_by(list(spec.primary_key)).aggregate([])
+        _set_rows(session, spec, touched, CommitPosition(number=previous), commit.number)
     except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
+    record_readable(session, spec, [commit])  # the rows that show again are not new
 
 
 def catch_up(session: Session, spec: FeatureGroupSpec) -> int:
@@ -83,21 +89,25 @@ def catch_up(session: Session, spec: FeatureGroupSpec) -> int:
 
     The caller holds the group's lock. Raises OnlineBehindError.
     """
-    last = session.offline.commits(spec.location)[-1].number
+    commits = session.offline.commits(spec.location)
     try:
-        behind = n_behind(session, spec)
-        if behind:
-            rebuild(session, spec)
+        position = session.online.position(spec.id)
+        if position != CommitPosition(number=commits[-1].number):
+            _bring_up(session, spec)
     except Exception as error:
-        raise _behind(session, spec, last, error) from error
-    return behind
+        raise _behind(session, spec, commits[-1].number, error) from error
+    return len(commits_after(commits, position))
+
+
+def commits_after(commits: Sequence[Commit], position: Position | None) -> list[Commit]:
+    """Return the commits that an online table at a position lacks."""
+    number = position.number if isinstance(position, CommitPosition) else -1
+    return [commit for commit in commits if commit.number > number]
 
 
 def n_behind(session: Session, spec: FeatureGroupSpec) -> int:
     """Return how many commits the online table lacks."""
-    position = session.online.position(spec.id)
-    number = position.number if isinstance(position, CommitPosition) else -1
-    return sum(commit.number > number for commit in session.offline.commits(spec.location))
+    return len(commits_after(session.offline.commits(spec.location), session.online.position(spec.id)))
 
 
 def rebuild(session: Session, spec: FeatureGroupSpec) -> Commit:
@@ -110,46 +120,154 @@ def rebuild(session: Session, spec: FeatureGroupSpec) -> Commit:
     return commit
 
 
+def record_rebuild(session: Session, spec: FeatureGroupSpec, *, counts: bool = True) -> Commit:
+    """Rebuild, and count the commits that became readable by it; `counts` False: none did, the group was offline."""
+    lacking = []
+    with suppress(CorruptStoreError):  # which a rebuild repairs
+        lacking = commits_after(session.offline.commits(spec.location), session.online.position(spec.id))
+    commit = rebuild(session, spec)
+    if counts:
+        record_readable(session, spec, lacking)
+    return commit
+
+
+def _bring_up(session: Session, spec: FeatureGroupSpec) -> None:
+    """Bring the online table from wherever it is to the last commit: by the keys that changed since, or as a whole.
+
+    Both give equal bytes. A whole table is written where nothing says what changed, where features were appended (every
+    row gets longer), and where most rows changed.
+    """
+    commits = session.offline.commits(spec.location)
+    position = session.online.position(spec.id)
+    lacking = commits_after(commits, position)
+    events = None
+    keys = _changed_keys(session, spec, commits, position) if lacking else None
+    if keys is None:
+        rebuild(session, spec)
+    else:
+        assert isinstance(position, CommitPosition)
+        events = _set_rows(session, spec, keys, position, commits[-1].number)
+    record_readable(session, spec, lacking, events)
+
+
+def _changed_keys(
+    session: Session, spec: FeatureGroupSpec, commits: Sequence[Commit], position: Position | None
+) -> pa.Table | None:
+    """Return the keys that the commits after a position touched; None: the whole table is to be written."""
+    if not isinstance(position, CommitPosition) or all(c.number != position.number for c in commits):
+        return None
+    lacking = commits_after(commits, position)
+    if any(commit.operation == "append_features" for commit in lacking):
+        return None
+    if not is_worth_following(lacking, session.offline.snapshot(spec.location, lacking[-1].number).n_rows):
+        return None
+    return touched_keys(session, spec, position.number, lacking[-1].number)
+
+
+def _set_rows(
+    session: Session, spec: FeatureGroupSpec, keys: pa.Table, position: CommitPosition, upto: int
+) -> Histogram:
+    """Set the online rows of some keys to what the snapshot of a commit has, and return the ages of those rows.
+
+    More rows than one batch are written in several steps. The table keeps its position until the last of them, so that
+    whoever catches up after a crash in between sets the same rows again.
+    """
+    table, snapshot = online_table(spec), session.offline.snapshot(spec.location, upto)
+    events = Histogram()
+    waiting = EncodedRows(keys=pa.array([], pa.binary()), rows=pa.array([], pa.binary()), is_final=True)
+    for rows in _chunks(_rows_of(session, spec, snapshot, keys)):
+        if len(waiting.keys):
+            session.online.write(table, waiting, position)
+            session.failpoint("online_rows_partly_set")
+        there = rows.filter(rows.column(_IS_THERE)).drop_columns([_IS_THERE])
+        gone = encode_keys(table, rows.filter(pc.invert(rows.column(_IS_THERE))))
+        found = encode(spec, there)
+        waiting = EncodedRows(
+            keys=pa.concat_arrays([found.keys, gone]),
+            rows=pa.concat_arrays([found.rows, pa.nulls(len(gone), found.rows.type)]),
+            is_final=True,
+        )
+        events.merge(_ages(session, spec, there))
+    session.online.write(table, waiting, CommitPosition(number=upto))
+    return events
+
+
 def encode(spec: FeatureGroupSpec, rows: pa.Table) -> EncodedRows:
     """Return the keys and rows of a group's table as stored online."""
     table = online_table(spec)
-    times = None
-    if spec.event_time is not None:
-        field = spec.feature(spec.event_time).field
-        times = event_times_us(field, spec.event_time_unit, rows.column(spec.event_time))
+    times = None if spec.event_time is None else _event_times(spec, rows)
     return EncodedRows(keys=encode_keys(table, rows), rows=encode_rows(table, rows, times))
 
 
-def newest_rows(
-    session: Session, spec: FeatureGroupSpec, snapshot: Snapshot, *, keys: pa.Table | None = None
-) -> pa.RecordBatchReader:
-    """Return the newest row per primary key of a snapshot, of all keys or of these."""
+def newest_rows(session: Session, spec: FeatureGroupSpec, snapshot: Snapshot) -> pa.RecordBatchReader:
+    """Return the newest row per primary key of a snapshot."""
     tree = exp.select(*(column(field.name, "t") for field in spec.schema), copy=False)
     tree = tree.from_(exp.alias_(read_files(snapshot, spec.schema), "t", table=True), copy=False)
-    frames = {}
-    if keys is not None:
-        frames["touched"] = keys.select(list(spec.primary_key)).group_by(list(spec.primary_key)).aggregate([])
-        matches = exp.and_(
-            *(exp.EQ(this=column(name, "t"), expression=column(name, "k")) for name in spec.primary_key),
-            copy=False,
-        )
-        tree = tree.join(exp.alias_(exp.to_table("touched"), "k", table=True), on=matches, copy=False)
-    if spec.event_time is not None:
-        micros = event_micros(
-            spec.feature(spec.event_time).field, spec.event_time_unit, column(spec.event_time, "t")
-        )
-        number = exp.Window(
-            this=exp.RowNumber(),
-            partition_by=[column(name, "t") for name in spec.primary_key],
-            order=exp.Order(expressions=[exp.Ordered(this=micros, desc=True, nulls_first=False)]),
-        )
-        tree.set("qualify", exp.Qualify(this=exp.EQ(this=number, expression=exp.Literal.number(1))))
-    return session.engine.run(Statement(tree=tree, schema=to_arrow_schema(spec.schema), frames=frames))
+    _keep_newest(tree, spec, [column(name, "t") for name in spec.primary_key])
+    return session.engine.run(Statement(tree=tree, schema=to_arrow_schema(spec.schema)))
+
+
+def _rows_of(
+    session: Session, spec: FeatureGroupSpec, snapshot: Snapshot, keys: pa.Table
+) -> pa.RecordBatchReader:
+    """Return one row per key: the newest one of a snapshot, or the key with nulls where `__is_there` is false."""
+    schema = to_arrow_schema(spec.schema).append(pa.field(_IS_THERE, pa.bool_()))
+    if not keys.num_rows:
+        return schema.empty_table().to_reader()
+    near = files_to_probe(snapshot, keys, spec.primary_key)
+    shown = [column(field.name, "k" if field.name in spec.primary_key else "t") for field in spec.schema]
+    is_there = is_not_null(column(spec.primary_key[0], "t"))  # no key is null
+    tree = exp.select(*shown, exp.alias_(is_there, _IS_THERE, quoted=True), copy=False)
+    tree = tree.from_(exp.alias_(read_files(near, spec.schema), "t", table=True), copy=False)
+    matches = exp.and_(
+        *(exp.EQ(this=column(name, "t"), expression=column(name, "k")) for name in spec.primary_key),
+        copy=False,
+    )
+    touched = exp.alias_(exp.to_table("touched"), "k", table=True)
+    tree = tree.join(touched, on=matches, join_type="right", copy=False)
+    _keep_newest(tree, spec, [column(name, "k") for name in spec.primary_key])
+    return session.engine.run(Statement(tree=tree, schema=schema, frames={"touched": keys}))
+
+
+def _keep_newest(tree: exp.Select, spec: FeatureGroupSpec, key: Sequence[exp.Expr]) -> None:
+    """Make a query of rows `t` one of the newest row per key."""
+    if spec.event_time is None:
+        return
+    field = spec.feature(spec.event_time).field
+    micros = event_micros(field, spec.event_time_unit, column(spec.event_time, "t"))
+    number = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=list(key),
+        order=exp.Order(expressions=[exp.Ordered(this=micros, desc=True, nulls_first=False)]),
+    )
+    tree.set("qualify", exp.Qualify(this=exp.EQ(this=number, expression=exp.Literal.number(1))))
+
+
+def _chunks(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Yield a stream in tables of at most so many rows as are written at once, or of one batch."""
+    batches: list[pa.RecordBatch] = []
+    for batch in reader:
+        if batches and sum(b.num_rows for b in batches) + batch.num_rows > WRITE_ROWS:
+            yield pa.Table.from_batches(batches)
+            batches = []
+        batches.append(batch)
+    if batches:
+        yield pa.Table.from_batches(batches)
+
+
+def _ages(session: Session, spec: FeatureGroupSpec, rows: pa.Table) -> Histogram:
+    return Histogram() if spec.event_time is None else ages(session, _event_times(spec, rows))
 
 
 def _batches(session: Session, spec: FeatureGroupSpec, snapshot: Snapshot) -> Iterator[EncodedRows]:
     for batch in newest_rows(session, spec, snapshot):
         yield encode(spec, pa.Table.from_batches([batch]))
+
+
+def _event_times(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Int64Array:
+    assert spec.event_time is not None
+    field = spec.feature(spec.event_time).field
+    return event_times_us(field, spec.event_time_unit, rows.column(spec.event_time))
 
 
 def _newest(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Table:

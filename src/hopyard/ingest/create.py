@@ -10,6 +10,7 @@ import msgspec
 from hopyard.compute.layout import online_table
 from hopyard.errors import AlreadyExistsError, ConflictError
 from hopyard.ingest.apply import rebuild
+from hopyard.ingest.freshness import forget_readable
 from hopyard.ingest.infer import check_group
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.commit import Commit
@@ -94,6 +95,12 @@ def delete_group(session: Session, spec: FeatureGroupSpec) -> None:
         session.registry.delete(stored)
         session.online.drop(spec.id)
         session.offline.drop(spec.location)
+        forget_readable(session, spec)
+
+
+def current_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
+    """Return the group as it is stored now: another process may have appended features. Raises NotFoundError."""
+    return load_group(session.registry.get(spec.project, KIND, spec.name, spec.version))
 
 
 def load_group(record: Record) -> FeatureGroupSpec:

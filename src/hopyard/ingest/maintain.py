@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 import msgspec
@@ -26,6 +26,13 @@ _LOG = logging.getLogger("hopyard")
 def group_lock(spec: FeatureGroupSpec) -> str:
     """Return the name of the lock that every writer of a group holds."""
     return f"group.{spec.id}"
+
+
+def hold_group(session: Session, spec: FeatureGroupSpec) -> AbstractContextManager[None]:
+    """Hold the lock of a group's writers for the length of a with block; work in the background may go first."""
+    key = group_lock(spec)
+    session.background.give_way(key, timeout_seconds=GIVE_WAY_SECONDS)
+    return session.locks.hold(key, timeout_seconds=session.config.lock_timeout_seconds)
 
 
 def maintain_later(session: Session, spec: FeatureGroupSpec, base: Snapshot) -> None:

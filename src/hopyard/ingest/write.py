@@ -6,7 +6,6 @@ A group has one writer at a time, by its lock; the table's own conflict detectio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,10 +19,10 @@ from hopyard.compute.row_hash import equal_rows
 from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError, TimeTravelError
 from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
-from hopyard.ingest.create import KIND, change_group, create_group, load_group
+from hopyard.ingest.create import change_group, create_group, current_group
 from hopyard.ingest.frame import to_arrow_table
 from hopyard.ingest.infer import check_group, infer_features
-from hopyard.ingest.maintain import GIVE_WAY_SECONDS, group_lock, maintain_later
+from hopyard.ingest.maintain import hold_group, maintain_later
 from hopyard.ingest.on_demand import with_on_demand
 from hopyard.ingest.probe import files_to_probe
 from hopyard.model.arrow import to_arrow_schema
@@ -33,6 +32,9 @@ from hopyard.ports import Change, Statement
 from hopyard.query.scan import column, read_files
 from hopyard.session import Session
 from hopyard.time import Instant, optional_micros, show
+
+When = Literal["now", "later"]
+"""Whether a write waits until its rows are readable online, or leaves that to the next one or to a catch-up."""
 
 MAX_TRIES = 20
 _ROW = "__row"
@@ -48,17 +50,18 @@ class InsertOptions:
     allow_future: bool = False
     duplicates: Literal["last", "error"] = "last"
     committed_at: Instant | None = None
+    online: When = "now"
 
 
 def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: InsertOptions) -> Commit:
     """Insert a dataframe as one commit and return it; see `FeatureGroup.insert` for the rules and errors."""
     _check_options(session, options)
     table = to_arrow_table(frame)
-    with _hold(session, spec):
-        spec = _current(session, spec)
+    with hold_group(session, spec):
+        spec = current_group(session, spec)
         known = _by_id(session, spec, options.commit_id)
         if known is not None:
-            if spec.online_enabled:
+            if spec.online_enabled and options.online == "now":
                 catch_up(session, spec)
             return known
         described, table = with_on_demand(session, spec, table)
@@ -91,8 +94,8 @@ def insert_first(
     at_us = optional_micros(options.committed_at)
     spec = create_group(session, described, created_at_us=None if at_us is None else at_us - 1)
     on_stored(spec)
-    with _hold(session, spec):
-        current = _current(session, spec)
+    with hold_group(session, spec):
+        current = current_group(session, spec)
         if (
             current.features != spec.features
         ):  # appended by another process in between: the rows must have them
@@ -111,12 +114,18 @@ def _check_options(session: Session, options: InsertOptions) -> None:
         raise ConfigError(f"commit_id={options.commit_id!r} must be text, such as str(uuid.uuid4()).")
     if options.duplicates not in ("last", "error"):
         raise ConfigError(f"duplicates={options.duplicates!r} is unknown: use 'last' or 'error'.")
+    _check_when(options.online)
     at_us, now_us = optional_micros(options.committed_at), session.clock()
     if at_us is not None and at_us > now_us:
         raise ConfigError(
             f"committed_at={options.committed_at!r} is later than now ({show(now_us)}). It says when the rows became "
             f"known, for data that comes from elsewhere; leave it out for new data. Nothing was written."
         )
+
+
+def _check_when(online: object) -> None:
+    if online not in ("now", "later"):
+        raise ConfigError(f"online={online!r} is unknown: use 'now' or 'later'. Nothing was written.")
 
 
 def _check_migration(session: Session, spec: FeatureGroupSpec, base: Snapshot, at_us: int) -> None:
@@ -154,7 +163,7 @@ def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, opti
         n_duplicates=checked.n_duplicates,
         commit_id=options.commit_id,
         actor=session.actor,
-        is_online=spec.online_enabled,
+        is_online=spec.online_enabled and options.online == "now",
     )
 
     def decide(base: Snapshot) -> tuple[Change, Commit]:
@@ -168,11 +177,12 @@ def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, opti
     return _commit(session, spec, decide, at_us=at_us)
 
 
-def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object) -> Commit:
+def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object, online: When) -> Commit:
     """Remove the rows with these primary keys, or these identities; see `FeatureGroup.remove_rows`."""
+    _check_when(online)
     table = to_arrow_table(frame)
-    with _hold(session, spec):
-        spec = _current(session, spec)
+    with hold_group(session, spec):
+        spec = current_group(session, spec)
         keys = check_keys(spec, table)
         on = tuple(keys.column_names)
         draft = Commit(
@@ -181,7 +191,7 @@ def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object) -> Comm
             operation="delete",
             n_rows_in=table.num_rows,
             actor=session.actor,
-            is_online=spec.online_enabled,
+            is_online=spec.online_enabled and online == "now",
         )
 
         def decide(base: Snapshot) -> tuple[Change, Commit]:
@@ -195,8 +205,8 @@ def append_features(
     session: Session, spec: FeatureGroupSpec, features: Sequence[FeatureSpec]
 ) -> tuple[FeatureGroupSpec, Commit]:
     """Add features to a group, null or at their default in the rows that exist; return the new spec and the commit."""
-    with _hold(session, spec):
-        spec = _current(session, spec)
+    with hold_group(session, spec):
+        spec = current_group(session, spec)
         widened = msgspec.structs.replace(spec, features=(*spec.features, *features))
         draft = Commit(
             number=0,
@@ -222,12 +232,6 @@ def append_features(
         return widened, commit
 
 
-def catch_up_online(session: Session, spec: FeatureGroupSpec) -> int:
-    """Apply the commits that the online table lacks, and return how many they were. Raises OnlineBehindError."""
-    with _hold(session, spec):
-        return catch_up(session, spec)
-
-
 def _commit(
     session: Session,
     spec: FeatureGroupSpec,
@@ -237,7 +241,7 @@ def _commit(
 ) -> Commit:
     """Write what `decide` makes of the latest snapshot; decide anew when somebody else was faster.
 
-    The apply after the commit also makes up for commits that the online table lacks.
+    The apply after the commit, if `is_online` asks for it, also makes up for commits that the online table lacks.
     """
     for _ in range(MAX_TRIES):
         base = session.offline.snapshot(spec.location)
@@ -250,8 +254,8 @@ def _commit(
             continue
         session.failpoint("after_offline_commit")
         maintain_later(session, spec, base)
-        if spec.online_enabled:
-            _apply(session, spec, change, commit, base.commit)
+        if commit.is_online:
+            _apply(session, spec, change, commit, base.commit, is_migrated=at_us is not None)
         return commit
     raise StoreError(
         f"{spec.label!r} was changed by others {MAX_TRIES} times in a row while this write tried to commit. "
@@ -259,14 +263,22 @@ def _commit(
     )
 
 
-def _apply(session: Session, spec: FeatureGroupSpec, change: Change, commit: Commit, previous: int) -> None:
+def _apply(
+    session: Session,
+    spec: FeatureGroupSpec,
+    change: Change,
+    commit: Commit,
+    previous: int,
+    *,
+    is_migrated: bool,
+) -> None:
     if change.kind == "delete":
         apply_removal(session, spec, change.rows, commit, previous)
     elif change.kind == "overwrite":
-        # The position is behind by one commit, which is what makes catch_up replace the whole content.
+        # Behind by this commit: what it removed and what it put are changes like others.
         catch_up(session, spec)
     else:
-        apply_rows(session, spec, change.rows, commit, previous)
+        apply_rows(session, spec, change.rows, commit, previous, is_migrated=is_migrated)
 
 
 def _upsert(
@@ -356,14 +368,3 @@ def _by_id(session: Session, spec: FeatureGroupSpec, commit_id: str | None) -> C
     if commit_id is None:
         return None
     return next((c for c in session.offline.commits(spec.location) if c.commit_id == commit_id), None)
-
-
-def _current(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:
-    """Return the group as it is stored now: another process may have appended features. Raises NotFoundError."""
-    return load_group(session.registry.get(spec.project, KIND, spec.name, spec.version))
-
-
-def _hold(session: Session, spec: FeatureGroupSpec) -> AbstractContextManager[None]:
-    key = group_lock(spec)
-    session.background.give_way(key, timeout_seconds=GIVE_WAY_SECONDS)
-    return session.locks.hold(key, timeout_seconds=session.config.lock_timeout_seconds)

@@ -2,7 +2,8 @@
 
 A vector that is read at an instant T must equal the row that the point-in-time join gives for its keys at T, over the
 commits that the online tables have. So the view's query is asked for a spine of keys, each with the event time T, with
-every online group at the commit that its online table has, and both sides are compared value by value.
+every online group at the commit that its online table has, and both sides are compared value by value. For an earlier
+T, the groups are read as they were committed at T; what came later makes the differences.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from dataclasses import dataclass
 import msgspec
 
 from hopyard.compute.exact import exact
-from hopyard.errors import HopyardWarning
-from hopyard.ingest.apply import n_behind
+from hopyard.errors import HopyardWarning, TimeTravelError
 from hopyard.ingest.create import KIND, load_group
 from hopyard.model.plan import GroupSource
 from hopyard.model.position import CommitPosition
 from hopyard.model.specs import FeatureGroupSpec, FeatureViewSpec
 from hopyard.observe.parity import hold
+from hopyard.observe.vector_report import Cause, GroupPosition, VectorDifference, VectorParity
 from hopyard.observe.vector_spine import (
     Commits,
     VectorKeys,
@@ -30,107 +31,40 @@ from hopyard.observe.vector_spine import (
     sample_keys,
 )
 from hopyard.online.reader import VectorReader
-from hopyard.online.serving_plan import ServingPlan
+from hopyard.online.serving_plan import ServingNode, ServingPlan
 from hopyard.online.vectors import Entry
 from hopyard.retrieve.dataset import fitted_statistics
 from hopyard.retrieve.serving import serving_plan
 from hopyard.retrieve.training import batch_data
 from hopyard.retrieve.trust import require_view_trust
 from hopyard.session import Session
-from hopyard.time import show
+from hopyard.time import Instant, show, to_micros
 
 FREE_TRIES = 3
-SHOWN = 10
 _END_OF_TIME_US = 253_402_214_400_000_000  # the last day that a datetime can show
 
 Row = Mapping[str, object]
+Found = tuple[int, str, object, object]
+"""Where a difference is, and both values: the place of its key, its feature, online and offline."""
 
 
 @dataclass(frozen=True, slots=True)
-class VectorDifference:
-    """A value that was served otherwise than the point-in-time row has it.
+class Moment:
+    """The instants and commits of one comparison.
 
     Attributes:
-        entry: the serving keys.
-        feature: its name in the vector.
-        group: the feature group that it comes from, as `name_version`; empty for a result of a transformation.
-        online, offline: the value in the vector, and in the point-in-time row.
-        cause: what makes the difference, as far as it shows; empty: unknown.
+        at_us: of the point-in-time rows.
+        now_us: of the vectors.
+        online: the commits that the online tables have.
+        known: those of them that were made by `at_us`: what the rows are read from.
+        last: the last ones that were made by `at_us`, online or not.
     """
 
-    entry: Entry
-    feature: str
-    group: str
-    online: object
-    offline: object
-    cause: str = ""
-
-    def __str__(self) -> str:
-        origin = f" ({self.group})" if self.group else ""
-        because = f": {self.cause}" if self.cause else ""
-        return (
-            f"{dict(self.entry)}: {self.feature!r}{origin} is {self.online!r} online, and {self.offline!r} "
-            f"offline{because}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPosition:
-    """How far the online table of a group is: the commit that it has (None: none yet), and the group's last one."""
-
-    group: str
-    commit: int | None
-    last_commit: int
-    n_behind: int
-
-    def __str__(self) -> str:
-        has = "nothing yet" if self.commit is None else f"commit {self.commit}"
-        return (
-            f"{self.group} is {self.n_behind} commit(s) behind: its online table has {has}, and the last one is "
-            f"{self.last_commit}. catch_up_online() applies them"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class VectorParity:
-    """How the vectors of a feature view compare with its point-in-time rows.
-
-    Attributes:
-        view: as `name_version`.
-        at_us: the instant of the comparison, in UTC microseconds.
-        n_keys: how many keys were compared.
-        differences: each value that differs.
-        positions: the commit of each online group at which both sides were read.
-    """
-
-    view: str
     at_us: int
-    n_keys: int
-    differences: tuple[VectorDifference, ...] = ()
-    positions: tuple[GroupPosition, ...] = ()
-
-    @property
-    def n_different(self) -> int:
-        """How many keys have a difference."""
-        return len({exact(difference.entry) for difference in self.differences})
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether each vector equals its row. Groups that are behind are compared at the commit that they have."""
-        return not self.differences
-
-    def __str__(self) -> str:
-        if self.is_equal:
-            found = f"{self.view}: {self.n_keys} key(s), online equals offline"
-        else:
-            found = (
-                f"{self.view}: {self.n_different} of {self.n_keys} key(s) differ between online and offline at "
-                f"{show(self.at_us)}"
-            )
-        n_more = len(self.differences) - SHOWN
-        more = [f"and {n_more} more"] if n_more > 0 else []
-        behind = [position for position in self.positions if position.n_behind]
-        return "\n".join([found, *map(str, self.differences[:SHOWN]), *more, *map(str, behind)])
+    now_us: int
+    online: Commits
+    known: Commits
+    last: Commits
 
 
 def check_vectors(
@@ -138,10 +72,11 @@ def check_vectors(
     view: FeatureViewSpec,
     *,
     sample: int,
+    at: Instant | None = None,
     entries: Sequence[Entry] | None = None,
     training_dataset_version: int | None = None,
 ) -> VectorParity:
-    """Return how the vectors of a view compare with its point-in-time rows, now.
+    """Return how the vectors of a view, as they are now, compare with its point-in-time rows.
 
     Keys are those of the left-most group's rows and of the groups that are joined to it; features of a left-most group
     that is not online are passed, as its rows have them. An inner join counts as a left one: a vector has a place for
@@ -149,43 +84,46 @@ def check_vectors(
 
     Args:
         sample: at most so many keys, always the same ones of the same data.
+        at: the instant of the rows, which are read from what was committed by then; None: now, and everything that is
+            online.
         entries: compare these serving keys instead.
         training_dataset_version: whose fitted statistics transform the features; None: the latest.
     Raises:
         UntrustedCodeError, ServingError, NotFoundError: as `FeatureView.init_serving`.
         FeatureVectorError: entries that are no serving keys of the view.
-        StoreError, TimeTravelError: a side that cannot be read.
+        StoreError, TimeTravelError: a side that cannot be read, or `at` is later than now.
     """
     require_view_trust(session, view)
     fitted = fitted_statistics(session, view, training_dataset_version)
     plan = serving_plan(session, view, fitted)
     groups = _online_groups(session, view, plan)
+    at_us = None if at is None else to_micros(at)
     with ExitStack() as held:
         for n_try in range(FREE_TRIES + 1):
             if n_try == FREE_TRIES:  # writers were faster each time
                 for id_ in sorted(groups):
                     held.enter_context(hold(session, groups[id_]))
-            now_us, commits = session.clock(), _commits(session, groups)
+            moment = _moment(session, groups, at_us)
             if entries is None:
-                keys = sample_keys(session, view, plan, commits, sample)
+                keys = sample_keys(session, view, plan, (moment.online, moment.last), sample)
             else:
                 keys = keys_of_entries(view, plan, entries)
-            check = _Check(session, view, plan, keys, commits, now_us)
-            vectors = check.vectors()
-            positions = tuple(_position(session, spec, commits[id_]) for id_, spec in groups.items())
-            if _commits(session, groups) == commits:
+            check = _Check(session, view, plan, keys, moment)
+            vectors, ageless = check.vectors(), check.ageless_vectors()
+            if _commits(session, groups) == moment.online:
                 break
     return VectorParity(
         view=view.label,
-        at_us=now_us,
+        at_us=moment.at_us,
         n_keys=len(keys.entries),
-        differences=tuple(check.compare(vectors)),
-        positions=positions,
+        differences=tuple(check.compare(vectors, ageless)),
+        lagging=tuple(check.lagging(vectors[False])),
+        positions=tuple(_position(session, spec, moment) for spec in groups.values()),
     )
 
 
 class _Check:
-    """One comparison: keys, and the commits and the instant at which both sides are read."""
+    """One comparison of some keys at one moment."""
 
     def __init__(
         self,
@@ -193,56 +131,102 @@ class _Check:
         view: FeatureViewSpec,
         plan: ServingPlan,
         keys: VectorKeys,
-        commits: Commits,
-        now_us: int,
+        moment: Moment,
     ) -> None:
         self._session = session
         self._view = view
         self._plan = plan
         self._keys = keys
-        self._commits = commits
-        self._now_us = now_us
+        self._moment = moment
+        self._groups = {out.name: view.plan.nodes[out.node].source.label for out in plan.outputs}
 
     def vectors(self) -> dict[bool, list[Row]]:
         """Return what is served, before (False) and, where there are any, after (True) transformations."""
-        reader = VectorReader(self._plan, self._session.online, lambda: self._now_us)
-        answers: dict[bool, list[Row]] = {}
-        for transform in (False, True) if self._view.transformations else (False,):
-            names = [field.name for field in reader.schema(transform=transform)]
-            rows = reader.read(self._keys.entries, self._keys.passed, allow_missing=True, transform=transform)
-            answers[transform] = [dict(zip(names, row, strict=True)) for row in rows]
-        return answers
+        stages = (False, True) if self._view.transformations else (False,)
+        return {transform: self._read(self._plan, transform=transform) for transform in stages}
 
-    def compare(self, vectors: Mapping[bool, list[Row]]) -> Iterator[VectorDifference]:
+    def ageless_vectors(self) -> list[Row] | None:
+        """Return what would be served without limits to the age of rows; None: there are no limits."""
+        nodes = [*self._plan.nodes, *([self._plan.root] if self._plan.root else [])]
+        if all(node.age_limit_us is None for node in nodes):
+            return None
+        plan = msgspec.structs.replace(
+            self._plan,
+            nodes=tuple(map(_ageless, self._plan.nodes)),
+            root=None if self._plan.root is None else _ageless(self._plan.root),
+        )
+        return self._read(plan, transform=False)
+
+    def compare(
+        self, vectors: Mapping[bool, list[Row]], ageless: list[Row] | None
+    ) -> Iterator[VectorDifference]:
         """Yield where vectors differ from the point-in-time rows; of one key, before transformations or after them."""
-        stored = vectors[False]
-        found = list(_differing(stored, self._rows(transform=False)))
-        later = self._rows(transform=False, at_us=_END_OF_TIME_US) if found else []
-        groups = {out.name: self._view.plan.nodes[out.node].source.label for out in self._plan.outputs}
-        for at, name, online, offline in found:
-            cause = ""
-            if online == offline:
-                cause = "another type, or another sign of zero"
-            elif exact(later[at][name]) == exact(online):
-                cause = f"the row online is dated later than {show(self._now_us)}, or past its time to live"
-            yield VectorDifference(self._keys.entries[at], name, groups[name], online, offline, cause)
+        found = list(_differing(vectors[False], self._rows(self._moment.known)))
+        causes = self._causes(found, vectors[False] if ageless is None else ageless) if found else []
+        for (at, name, online, offline), (cause, because) in zip(found, causes, strict=True):
+            entry = self._keys.entries[at]
+            yield VectorDifference(entry, name, self._groups[name], online, offline, cause, because)
         if True not in vectors:
             return
         seen = {at for at, *_ in found}
-        for at, name, online, offline in _differing(vectors[True], self._rows(transform=True)):
+        for at, name, online, offline in _differing(
+            vectors[True], self._rows(self._moment.known, transform=True)
+        ):
             if at not in seen:
-                cause = "before transformations they are equal"
-                yield VectorDifference(self._keys.entries[at], name, "", online, offline, cause)
+                because = "before transformations they are equal"
+                yield VectorDifference(
+                    self._keys.entries[at], name, "", online, offline, "transformation", because
+                )
 
-    def _rows(self, *, transform: bool, at_us: int | None = None) -> list[Row]:
-        """Return the point-in-time rows of the keys: now, or at another instant, whatever their age."""
+    def lagging(self, vectors: Sequence[Row]) -> Iterator[VectorDifference]:
+        """Yield the values that the commits which are not online yet will change."""
+        if self._moment.last == self._moment.known:
+            return
+        known, last = self._rows(self._moment.known), self._rows(self._moment.last)
+        for at, name, _, offline in _differing(known, last):
+            entry, online = self._keys.entries[at], vectors[at][name]
+            because = "the commits that change it are not online yet"
+            yield VectorDifference(entry, name, self._groups[name], online, offline, "online lag", because)
+
+    def _causes(self, found: Sequence[Found], ageless: Sequence[Row]) -> Iterator[tuple[Cause, str]]:
+        """Yield the cause of each difference, by what the rows would be if one thing were otherwise.
+
+        Limits to the age of rows are left out on both sides, but where they are what makes the difference.
+        """
+        moment, at = self._moment, show(self._moment.at_us)
+        same = self._rows(moment.known, any_age=True)
+        later = self._rows(moment.online, any_age=True)
+        newest = self._rows(moment.online, any_age=True, at_us=_END_OF_TIME_US)
+        for place, name, online, offline in found:
+            served = exact(ageless[place][name])
+            if online == offline:
+                yield "type", "another type, or another sign of zero"
+            elif served == exact(same[place][name]):
+                yield "ttl", f"the same row is past its time to live now, or was it at {at}"
+            elif served == exact(later[place][name]):
+                yield "late commit", f"it was committed or changed after {at}"
+            elif served == exact(newest[place][name]):
+                yield "future row", f"the row online is dated later than {at}"
+            else:
+                yield "unknown", ""
+
+    def _read(self, plan: ServingPlan, *, transform: bool) -> list[Row]:
+        reader = VectorReader(plan, self._session.online, lambda: self._moment.now_us)
+        names = [field.name for field in reader.schema(transform=transform)]
+        rows = reader.read(self._keys.entries, self._keys.passed, allow_missing=True, transform=transform)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _rows(
+        self, commits: Commits, *, transform: bool = False, any_age: bool = False, at_us: int | None = None
+    ) -> list[Row]:
+        """Return the point-in-time rows of the keys, with each online group at one of its commits."""
         spine = point_in_time_spine(
             self._view,
             self._plan,
             self._keys,
-            self._commits,
-            self._now_us if at_us is None else at_us,
-            any_age=at_us is not None,
+            commits,
+            self._moment.at_us if at_us is None else at_us,
+            any_age=any_age,
         )
         shown = self._view if transform else msgspec.structs.replace(self._view, transformations=())
         with warnings.catch_warnings():
@@ -253,11 +237,37 @@ class _Check:
         return rows
 
 
-def _differing(vectors: Sequence[Row], rows: Sequence[Row]) -> Iterator[tuple[int, str, object, object]]:
+def _differing(vectors: Sequence[Row], rows: Sequence[Row]) -> Iterator[Found]:
     for at, (vector, row) in enumerate(zip(vectors, rows, strict=True)):
         for name, online in vector.items():
             if exact(online) != exact(row[name]):
                 yield at, name, online, row[name]
+
+
+def _ageless(node: ServingNode) -> ServingNode:
+    return msgspec.structs.replace(node, age_limit_us=None)
+
+
+def _moment(session: Session, groups: Mapping[str, FeatureGroupSpec], at_us: int | None) -> Moment:
+    """Return the instants and commits of a comparison that begins now. Raises TimeTravelError."""
+    online, now_us = _commits(session, groups), session.clock()
+    if at_us is not None and at_us > now_us:
+        raise TimeTravelError(
+            f"at= is {show(at_us)}, which is later than now ({show(now_us)}): vectors are those of now."
+        )
+    last = {id_: _last_commit(session, spec, at_us) for id_, spec in groups.items()}
+    known = {id_: _earlier(online[id_], last[id_]) for id_ in groups}
+    return Moment(now_us if at_us is None else at_us, now_us, online, known, last)
+
+
+def _last_commit(session: Session, spec: FeatureGroupSpec, at_us: int | None) -> int | None:
+    commits = session.offline.commits(spec.location)
+    numbers = [commit.number for commit in commits if at_us is None or commit.committed_at_us <= at_us]
+    return numbers[-1] if numbers else None
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else min(one, other)
 
 
 def _online_groups(session: Session, view: FeatureViewSpec, plan: ServingPlan) -> dict[str, FeatureGroupSpec]:
@@ -279,6 +289,8 @@ def _commits(session: Session, groups: Mapping[str, FeatureGroupSpec]) -> dict[s
     }
 
 
-def _position(session: Session, spec: FeatureGroupSpec, commit: int | None) -> GroupPosition:
-    last = session.offline.commits(spec.location)[-1].number
-    return GroupPosition(spec.label, commit, last, n_behind(session, spec))
+def _position(session: Session, spec: FeatureGroupSpec, moment: Moment) -> GroupPosition:
+    commit, last = moment.online[spec.id], moment.last[spec.id]
+    number, upto = -1 if commit is None else commit, -1 if last is None else last
+    behind = [c for c in session.offline.commits(spec.location) if number < c.number <= upto]
+    return GroupPosition(spec.label, commit, max(number, upto), len(behind))

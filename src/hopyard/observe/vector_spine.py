@@ -47,23 +47,23 @@ class VectorKeys:
 
 
 def sample_keys(
-    session: Session, view: FeatureViewSpec, plan: ServingPlan, commits: Commits, sample: int
+    session: Session, view: FeatureViewSpec, plan: ServingPlan, states: Sequence[Commits], sample: int
 ) -> VectorKeys:
     """Return keys of a view: those of the root's rows, and those of the groups that are joined to a root offline.
 
     A root that is not online gives its features, too; a key of a joined group alone stands with nulls.
 
     Args:
+        states: at which commits the groups have them, in one or in several states.
         sample: at most so many: those with the smallest hashes, so that equal data gives equal samples.
     """
     fields, names = _root_fields(view, plan), _key_names(plan)
     taken = _Sample(fields, names, sample)
-    for table in _stream(
-        session, view, 0, {name: name for name in (field.name for field in fields)}, commits
-    ):
-        taken.add(table, rank=0)
-    if plan.root is None:
-        for node in plan.nodes:
+    root = {field.name: field.name for field in fields}
+    for commits in states if states[0] != states[-1] else states[:1]:
+        for table in _stream(session, view, 0, root, commits):
+            taken.add(table, rank=0)
+        for node in plan.nodes if plan.root is None else ():
             if node.parent == 0:
                 columns = {
                     key.alias: column.name for key, column in zip(node.keys, node.table.key, strict=True)

@@ -29,7 +29,7 @@ from hopyard.session import Session
 
 _CONTRACT = (
     "project", "name", "version", "id", "location", "primary_key", "foreign_key", "partition_key", "event_time",
-    "event_time_unit", "ttl_us", "online_enabled",
+    "event_time_unit", "ttl_us",
 )  # fmt: skip
 """What registry and table say alike, beside the features; descriptions and tags are the registry's alone."""
 
@@ -239,7 +239,7 @@ class _Checked:
             self._add(
                 "online_behind",
                 f"The online table lacks the last {behind} commit(s).",
-                f"Call get_feature_group({spec.name!r}, {spec.version}).catch_up_online(), or insert: that catches up.",
+                f"Run `hopyard online catchup {spec.label}`, or insert: that catches up.",
             )
         differences = [
             _shown_keys("missing online", parity.missing, table),
@@ -251,7 +251,7 @@ class _Checked:
             self._add(
                 "online_differs",
                 f"Compared bit for bit, there are {'; '.join(shown)}.",
-                _rebuild_advice(session),
+                f"Run `hopyard online rebuild {spec.label}`.",
             )
         return parity.n_rows
 
@@ -276,6 +276,16 @@ def _spec_differences(spec: FeatureGroupSpec, stored: FeatureGroupSpec) -> list[
             (
                 f"Registry and table disagree: {'; '.join(differences)}.",
                 f"Restore registry.db and the folder {spec.location} from the same copy of the store.",
+            )
+        )
+    if spec.online_enabled != stored.online_enabled:
+        known, other = ("online", "offline") if spec.online_enabled else ("offline only", "online")
+        call = "enable_online()" if spec.online_enabled else "enable_online() or disable_online()"
+        found.append(
+            (
+                f"The group is {known}, and its table still says that it is {other}: enable_online() or "
+                f"disable_online() was interrupted.",
+                f"Call {call} on the group.",
             )
         )
     if unknown:
@@ -330,5 +340,5 @@ def _shown_keys(what: str, keys: Keys, table: OnlineTable) -> str:
 def _rebuild_advice(session: Session) -> str:
     return (
         f"The online store can always be rebuilt: end the processes that use it, remove the folder "
-        f"{session.root / 'projects' / session.project / 'online'}, and call catch_up_online() on each online group."
+        f"{session.root / 'projects' / session.project / 'online'}, and run `hopyard online catchup`."
     )

@@ -133,8 +133,8 @@ def _converted(table: OnlineTable, name: str, convert: Convert, value: object) -
 
 def _corrupt(table: OnlineTable, error: Exception) -> CorruptStoreError:
     return CorruptStoreError(
-        f"A row of the online table {table.name!r} cannot be read: {error}. Find the damage with `hopyard verify`; "
-        f"the table can be rebuilt from the offline one."
+        f"A row of the online table {table.name!r} cannot be read: {error}. "
+        f"`hopyard online rebuild {table.name}` writes the table anew."
     )
 
 

@@ -232,8 +232,8 @@ def store_error(folder: Path, error: Exception) -> StoreError:
     if isinstance(error, _CORRUPT):
         return CorruptStoreError(
             f"The online store {folder / _DATA_FILE} cannot be read: {error}. See what is damaged with "
-            f"`hopyard verify`. Its content can be rebuilt from the offline tables: remove {folder} and call "
-            f"catch_up_online() on each online group."
+            f"`hopyard verify`. Its content can be rebuilt from the offline tables: end the processes that use it, "
+            f"remove {folder}, and run `hopyard online catchup`."
         )
     if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)):
         return StoreError(
@@ -309,7 +309,7 @@ def _check_format(folder: Path, txn: Any, store: Any) -> None:
     if not stored.isdigit():
         raise CorruptStoreError(
             f"The online store {folder / _DATA_FILE} has the format version {stored!r}, which is no number. "
-            f"Run `hopyard verify`; its content can be rebuilt from the offline tables."
+            f"Its content can be rebuilt from the offline tables: remove {folder}, and run `hopyard online catchup`."
         )
     if int(stored) > FORMAT_VERSION:
         raise FormatVersionError(f"The online store {folder}", int(stored), FORMAT_VERSION)

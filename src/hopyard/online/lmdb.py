@@ -97,7 +97,7 @@ class LmdbOnlineStore:
         self._shared: SharedEnvironment | None = None
 
     def ensure(self, table: OnlineTable) -> None:
-        """Make the table known; does nothing if it is. The id of a dropped table must not come back."""
+        """Make the table known; does nothing if it is."""
         if self._pointer(table.id) is not None:
             return
         name = _names(table.id)[0]
@@ -219,8 +219,8 @@ class LmdbOnlineStore:
             return _POSITION.decode(mark)
         except msgspec.MsgspecError as error:
             raise CorruptStoreError(
-                f"The position of the online table {table_id!r} in {self._folder} cannot be read: {error}. Run "
-                f"`hopyard verify`; the table can be rebuilt from the offline one."
+                f"The position of the online table {table_id!r} in {self._folder} cannot be read: {error}. "
+                f"`hopyard online rebuild GROUP` writes the table anew; `hopyard verify` says of which group it is."
             ) from error
 
     def drop(self, table_id: str) -> None:

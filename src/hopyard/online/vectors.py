@@ -183,6 +183,8 @@ class Vectors:
             owners: list[tuple[int, _Prepared, list[object]]] = []
             for prepared in ready:
                 for at, facts in enumerate(given):
+                    if prepared.node.node == 0 and self._does_without_root(facts):
+                        continue
                     values = self._key_values(prepared, facts, found[at])
                     if values is None:
                         found[at][prepared.node.node] = None
@@ -219,6 +221,16 @@ class Vectors:
             return all(node.parent in rows for rows in found)
         return first_pending != 0 or all(
             all(key.name in facts or key.alias in facts for key in node.keys) for facts in given
+        )
+
+    def _does_without_root(self, facts: dict[str, object]) -> bool:
+        """Return whether an entry has, instead of the root's key, those of all groups that are joined to the root."""
+        joined = [key for node in self.plan.nodes if node.parent == 0 for key in node.keys]
+        return (
+            self.plan.root is not None
+            and not any(key.name in facts for key in self.plan.root.keys)
+            and bool(joined)
+            and all(key.name in facts or key.alias in facts for key in joined)
         )
 
     def _key_values(self, prepared: _Prepared, facts: dict[str, object], rows: _Rows) -> list[object] | None:

@@ -14,7 +14,7 @@ from hopyard.ingest.create import KIND as GROUP_KIND
 from hopyard.ingest.create import load_group
 from hopyard.model.codec import to_json
 from hopyard.model.manifest import FittedStatistics
-from hopyard.model.plan import GroupSource, Plan
+from hopyard.model.plan import GroupSource, Node, Plan
 from hopyard.model.specs import FeatureViewSpec, OnDemandSpec
 from hopyard.online.reader import VectorReader
 from hopyard.online.serving_plan import ServingFunction, ServingKey, ServingNode, ServingOutput, ServingPlan
@@ -30,7 +30,7 @@ def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[Fitte
     Raises:
         ServingError: the view cannot be served as it was trained; the message lists every reason.
     """
-    plan = view.plan
+    plan = _as_online_now(session, view.plan)
     outputs = feature_outputs(view)
     reasons = [reason for index in range(1, len(plan.nodes)) for reason in _obstacles(plan, index)]
     if (plan.known_delay_us or 0) < 0:
@@ -73,6 +73,21 @@ def serving_plan(session: Session, view: FeatureViewSpec, fitted: Sequence[Fitte
     )
 
 
+def _as_online_now(session: Session, plan: Plan) -> Plan:
+    """Return the plan with what is online by now: groups come online, or go offline, after a view was made of them."""
+
+    def now(node: Node) -> Node:
+        source = node.source
+        assert isinstance(source, GroupSource)
+        record = session.registry.find(source.project, GROUP_KIND, source.name, source.version)
+        if record is None or record.id != source.id:
+            return node
+        is_online = load_group(record).online_enabled
+        return msgspec.structs.replace(node, source=msgspec.structs.replace(source, online_enabled=is_online))
+
+    return msgspec.structs.replace(plan, nodes=tuple(map(now, plan.nodes)))
+
+
 def _function(plan: Plan, spec: OnDemandSpec) -> ServingFunction:
     features = {field.name for field in plan.nodes[spec.node].source.fields}
     return ServingFunction(
@@ -89,7 +104,7 @@ def _obstacles(plan: Plan, index: int) -> list[str]:
     found = []
     assert isinstance(source, GroupSource)
     if not source.online_enabled:
-        found.append(f"{source.label!r} is offline only: create it with online_enabled=True.")
+        found.append(f"{source.label!r} is offline only: call its enable_online().")
     if node.filter is not None:
         found.append(
             f"{source.label!r} is filtered before the join, and the online store keeps one row per key, filtered or "
