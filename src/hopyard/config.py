@@ -27,6 +27,7 @@ class Config:
         actor: who is acting, for commits and manifests.
         lock_timeout_seconds: how long a writer waits for another one.
         online_timeout_seconds: how long an insert waits for its rows to be readable online.
+        online_url: the online store of new projects; for others it must be theirs. None: the one that a project has.
         memory_limit: of this process for queries, such as "4GB"; None: three quarters of the machine's memory. The
             engine spills to disk, and results stream, within it; a result that is read as one dataframe is on top.
         n_threads: for the query engine; None: one per core.
@@ -40,6 +41,7 @@ class Config:
     actor: str
     lock_timeout_seconds: float = 60.0
     online_timeout_seconds: float = 60.0
+    online_url: str | None = None
     memory_limit: str | None = None
     n_threads: int | None = None
     maintenance: Maintenance = "background"
@@ -55,11 +57,12 @@ class Config:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
 
 
-def load_config(url: str | os.PathLike[str] | None = None) -> Config:
+def load_config(url: str | os.PathLike[str] | None = None, *, online: str | None = None) -> Config:
     """Return the configuration for a store's URL.
 
     Args:
         url: a folder (a path, or file://); None: the environment variable HOPYARD_URL, else `./.hopyard`.
+        online: URL of the online store; None: the environment variable HOPYARD_ONLINE_URL, if it is set.
     Raises:
         ConfigError: no URL, one with a scheme that this release does not serve, or an option that is no number.
     """
@@ -71,6 +74,7 @@ def load_config(url: str | os.PathLike[str] | None = None) -> Config:
         actor=os.environ.get("HOPYARD_ACTOR") or _user(),
         lock_timeout_seconds=_number("HOPYARD_LOCK_TIMEOUT", 60.0),
         online_timeout_seconds=_number("HOPYARD_ONLINE_TIMEOUT", 60.0),
+        online_url=online or os.environ.get("HOPYARD_ONLINE_URL") or None,
         memory_limit=_memory_limit(),
         n_threads=int(_number("HOPYARD_THREADS", 0)) or None,
         maintenance=_maintenance(),

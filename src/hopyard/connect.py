@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import quote
-
-import msgspec
 
 from hopyard.config import DEFAULT_PROJECT, Config, load_config
 from hopyard.engines.duckdb import DuckDBEngine
 from hopyard.errors import ConfigError, ConflictError, NotFoundError
 from hopyard.failpoint import Failpoint, never_fail
+from hopyard.ingest.online_store import PROJECT_KIND, embedded_url, load_project, stored_url
 from hopyard.locks import FolderLocks
 from hopyard.model.codec import Frozen, from_json, to_json
 from hopyard.model.names import check_name
+from hopyard.model.specs import ProjectSpec
 from hopyard.offline.delta import DeltaOfflineStore
 from hopyard.offline.upkeep import DeltaUpkeep
-from hopyard.online.stores import open_online_store
-from hopyard.ports import Record
+from hopyard.online.network import without_password
+from hopyard.online.stores import check_online_url, open_online_store
+from hopyard.ports import Record, Registry
 from hopyard.project import Project
 from hopyard.registry.store import SqlRegistry, sqlite_url
 from hopyard.session import Session
@@ -39,19 +39,26 @@ class StoreMarker(Frozen, frozen=True, kw_only=True):
     created_at_us: int
 
 
-def login(url: str | os.PathLike[str] | None = None, *, project: str | None = None) -> Project:
+def login(
+    url: str | os.PathLike[str] | None = None, *, project: str | None = None, online: str | None = None
+) -> Project:
     """Open a store and return a project of it. A folder that is no store yet becomes one; so does a new project.
 
     Args:
         url: the store's folder, as a path or file:// URL; None: the environment variable HOPYARD_URL, else
             `./.hopyard`.
         project: its name; None: `default`.
+        online: URL of the online store, such as `redis://host:6379/0`; None: the environment variable
+            HOPYARD_ONLINE_URL, else the one that the project has. A new project without any has one in its folder. A
+            project remembers the URL, without its password.
     Raises:
-        ConfigError: a URL that this release does not serve, or a folder that holds something else.
+        ConfigError: a URL that this release does not serve, a folder that holds something else, or an online store
+            that is not the project's.
+        MissingPackageError: the driver of the online store is not installed.
         InvalidNameError: the project's name.
         FormatVersionError: a store written by a newer Hopyard.
     """
-    return Project(open_session(load_config(url), project=project))
+    return Project(open_session(load_config(url, online=online), project=project))
 
 
 def open_session(
@@ -71,19 +78,19 @@ def open_session(
     """
     name = check_name("project", project or DEFAULT_PROJECT)
     _open_folder(config.root, clock, create=create)
-    home = config.root / "projects" / name
-    locks = FolderLocks(config.root / "locks")
+    registry = SqlRegistry(sqlite_url(config.root / "registry.db"), clock=clock)
     offline = DeltaOfflineStore(config.root)
-    session = Session(
+    online_url = _open_project(registry, config, name, create=create)
+    return Session(
         project=name,
         config=config,
         clock=clock,
-        registry=SqlRegistry(sqlite_url(config.root / "registry.db"), clock=clock),
-        locks=locks,
+        registry=registry,
+        locks=FolderLocks(config.root / "locks"),
         offline=offline,
         upkeep=DeltaUpkeep(offline),
         online=open_online_store(
-            f"lmdb://{quote(str(home / 'online'))}",
+            online_url or embedded_url(config.root, name),
             timeout_seconds=config.online_timeout_seconds,
             failpoint=failpoint,
         ),
@@ -94,8 +101,6 @@ def open_session(
         ),
         failpoint=failpoint,
     )
-    _open_project(session, create=create)
-    return session
 
 
 def _open_folder(root: Path, clock: Clock, *, create: bool) -> None:
@@ -135,21 +140,34 @@ def _open_folder(root: Path, clock: Clock, *, create: bool) -> None:
         ) from error
 
 
-def _open_project(session: Session, *, create: bool) -> None:
-    if session.registry.find(session.project, "project", session.project) is not None:
-        return
-    if not create:
-        raise NotFoundError("project", session.project, [])
-    record = Record(
-        project=session.project,
-        kind="project",
-        name=session.project,
-        version=1,
-        id=f"project-{session.project}",
-        body=msgspec.json.encode({"format_version": 1, "name": session.project}),
-        actor=session.actor,
-    )
-    try:
-        session.registry.put(record, expected_revision=0)
-    except ConflictError:
-        return  # another process was faster
+def _open_project(registry: Registry, config: Config, name: str, *, create: bool) -> str:
+    """Return the URL of a project's online store, with the password that was given; empty: the one in its folder."""
+    asked = config.online_url or ""
+    if asked:
+        check_online_url(asked)
+    record = registry.find(name, PROJECT_KIND, name)
+    if record is None:
+        if not create:
+            raise NotFoundError("project", name, [])
+        spec = ProjectSpec(name=name, online=stored_url(config.root, name, asked))
+        new = Record(
+            project=name,
+            kind=PROJECT_KIND,
+            name=name,
+            version=1,
+            id=f"project-{name}",
+            body=to_json(spec),
+            actor=config.actor,
+        )
+        try:
+            record = registry.put(new, expected_revision=0)
+        except ConflictError:  # another process was faster
+            record = registry.get(name, PROJECT_KIND, name, 1)
+    known = load_project(record).online
+    if asked and stored_url(config.root, name, asked) != known:
+        raise ConfigError(
+            f"Project {name!r} keeps its online rows in {known or 'its own folder'}, and "
+            f"{without_password(asked)} was given, by online= or HOPYARD_ONLINE_URL. Leave that out, or move the rows: "
+            f"hopyard online move URL."
+        )
+    return asked or known

@@ -91,13 +91,22 @@ def options(
 
 
 @contextmanager
-def opened(ctx: typer.Context) -> Iterator[Session]:
-    """Yield a session of the store that the options name; a store or project that is not there is an error."""
+def opened(ctx: typer.Context, *, is_moving: bool = False) -> Iterator[Session]:
+    """Yield a session of the store that the options name; a store or project that is not there is an error.
+
+    Args:
+        is_moving: take the project's own online store, whatever HOPYARD_ONLINE_URL says.
+    """
+    from dataclasses import replace
+
     from hopyard.config import load_config
     from hopyard.connect import open_session
 
     target: Target = ctx.find_object(Target) or Target(None, None)
-    session = open_session(load_config(target.url), project=target.project, create=False)
+    config = load_config(target.url)
+    if is_moving:
+        config = replace(config, online_url=None)
+    session = open_session(config, project=target.project, create=False)
     try:
         yield session
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,6 +53,56 @@ def rebuild(ctx: typer.Context, group: Group, *, version: Version = None, as_jso
     with opened(ctx) as session:
         document = rebuild_group(session, group, version)
     render.answer(document, render.rebuilt, as_json=as_json)
+
+
+@online.command()
+def move(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(help="Of the new online store: lmdb, redis, postgresql, mysql.")],
+    *,
+    remove_old: Annotated[
+        bool, typer.Option("--remove-old", help="Remove the rows from the store where they were.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the online rows of the project into another online store. Stop writers and services before."""
+    from hopyard.cli import render
+
+    with opened(ctx, is_moving=True) as session:
+        document = move_store(session, url, remove_old=remove_old)
+    render.answer(document, render.moved, as_json=as_json)
+
+
+@online.command()
+def export(
+    ctx: typer.Context,
+    view: Annotated[str, typer.Argument(help="A feature view.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Where the plan is written.", show_default=False)],
+    *,
+    version: Version = None,
+    training_dataset_version: Annotated[
+        int | None, typer.Option(help="Whose fitted statistics transform the features; default: the latest.")
+    ] = None,
+) -> None:
+    """Write the serving plan of a feature view into a file, for a service without this store's registry."""
+    from hopyard.retrieve.serving import export_plan
+    from hopyard.retrieve.view import get_view
+
+    with opened(ctx) as session:
+        export_plan(session, get_view(session, view, version), file, training_dataset_version)
+
+
+def move_store(session: Session, url: str, *, remove_old: bool) -> Document:
+    """Move the online rows to another store, and say of which groups and commits they are."""
+    from hopyard.ingest.online_store import move_online_store
+    from hopyard.online.network import without_password
+
+    moved = move_online_store(session, url, remove_old=remove_old)
+    return {
+        "from": session.online.url,
+        "to": without_password(url),
+        "groups": [_line(spec, commit.number) for spec, commit in moved],
+    }
 
 
 def catch_up(session: Session, name: str | None, version: int | None) -> Document:

@@ -178,6 +178,13 @@ def rebuilt(document: Document) -> None:
     )
 
 
+def moved(document: Document) -> None:
+    """Show where online rows were moved, and of which commits they are."""
+    for group in document["groups"]:
+        _line(f"{group['name']}_{group['version']}: online rows written, at commit {group['commit']}")
+    _line(f"The project's online store is {document['to']} now; it was {document['from']}")
+
+
 def changes(document: Document) -> None:
     """Show what changed: the counts, then rows, each after what became of it."""
     start, end = document["from_commit"], document["to_commit"]

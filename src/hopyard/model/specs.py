@@ -13,6 +13,7 @@ from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Plan, Value
 from hopyard.model.schema import Field, Schema
 
+PROJECT_FORMAT = 1
 GROUP_FORMAT = 1
 VIEW_FORMAT = 1
 FUNCTION_FORMAT = 1
@@ -26,6 +27,14 @@ def row_identity(primary_key: tuple[str, ...], event_time: str | None) -> tuple[
     if not primary_key or event_time is None or event_time in primary_key:
         return primary_key
     return (*primary_key, event_time)
+
+
+class ProjectSpec(Frozen, frozen=True, kw_only=True):
+    """A project. `online` is the URL of its online store without a password; empty: the one in its folder."""
+
+    format_version: int = PROJECT_FORMAT
+    name: str
+    online: str = ""
 
 
 class FeatureSpec(Frozen, frozen=True, kw_only=True):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -82,7 +82,6 @@ class MySqlOnlineStore(SqlOnlineStore):
         self._settings, self._engine = settings, engine
         retries = Retries(url, errors=(self._pymysql.err.MySQLError, OSError), is_passing=_is_passing)
         super().__init__(url, retries=retries, timeout_seconds=timeout_seconds, failpoint=failpoint)
-        self._pool: tuple[Any, Any] | None = None
 
     def connect(self) -> Any:
         """Return a new connection in which each statement is a transaction."""
@@ -139,7 +138,7 @@ class MySqlOnlineStore(SqlOnlineStore):
 
     def remove(self, cursor: Any, name: str, keys: list[bytes]) -> None:
         """Remove the rows of these keys."""
-        cursor.execute(f"DELETE FROM {name} WHERE k IN %s", (keys,))
+        cursor.execute(f"DELETE FROM {name} WHERE k IN ({_places(keys)})", keys)
 
     def ask(self, connection: Any, asked: Ask) -> Answer:
         """Answer what a read asks, by one statement."""
@@ -160,12 +159,14 @@ class MySqlOnlineStore(SqlOnlineStore):
         if not lookups:
             return []
 
+        errors = require("asyncmy.errors", extra="mysql")
+
         async def once(asked: Ask) -> Answer:
-            async with (await self._apool()).acquire() as connection, connection.cursor() as cursor:
+            async with (await self.pool()).acquire() as connection, connection.cursor() as cursor:
                 try:
                     await cursor.execute(*_question(asked))
                     return answer(asked, await cursor.fetchall())
-                except self._pymysql.err.ProgrammingError as error:
+                except errors.ProgrammingError as error:
                     if error.args[0] != _NO_SUCH_TABLE:
                         raise
                 await cursor.execute(*_pointers(asked))
@@ -176,30 +177,23 @@ class MySqlOnlineStore(SqlOnlineStore):
 
         return await afinish(read_steps(self.current, lookups), ask)
 
-    async def aclose(self) -> None:
-        """Release the connections of the running event loop."""
-        opened, self._pool = self._pool, None
-        if opened is not None:
-            opened[1].close()
-            await opened[1].wait_closed()
+    async def make_pool(self) -> Any:
+        """Return a pool of connections for the running event loop."""
+        driver = require("asyncmy", extra="mysql")
+        self.retries.errors += (driver.errors.MySQLError,)
+        return await driver.create_pool(
+            minsize=1,
+            maxsize=_ASYNC_CONNECTIONS,
+            autocommit=True,
+            charset="utf8mb4",
+            connect_timeout=_SECONDS,
+            **self._settings,
+        )
 
-    async def _apool(self) -> Any:
-        """Return the pool of connections of the running event loop."""
-        loop = asyncio.get_running_loop()
-        if self._pool is None or self._pool[0] is not loop:
-            driver = require("aiomysql", extra="mysql")
-            settings = {**self._settings, "db": self._settings["database"]}
-            del settings["database"]
-            pool = await driver.create_pool(
-                minsize=1,
-                maxsize=_ASYNC_CONNECTIONS,
-                autocommit=True,
-                charset="utf8mb4",
-                connect_timeout=_SECONDS,
-                **settings,
-            )
-            self._pool = loop, pool
-        return self._pool[1]
+    async def close_pool(self, pool: Any) -> None:
+        """Close such a pool."""
+        pool.close()
+        await pool.wait_closed()
 
     def stream(self, connection: Any, statement: str) -> Iterator[Sequence[tuple[bytes, bytes]]]:
         """Yield keys and rows of a statement, which the server keeps until they are asked for."""
@@ -228,19 +222,24 @@ class MySqlOnlineStore(SqlOnlineStore):
 
 def _question(asked: Ask) -> tuple[str, list[Any]]:
     """Return the statement of a read and its parameters."""
+    ids: list[Any] = [table_id for table_id, _ in asked.tables]
     parts = [
         f"SELECT {POINTER} AS n, CAST(id AS BINARY) AS k, CAST(generation AS BINARY) AS r FROM {TABLES} "
-        f"WHERE id IN %s"
+        f"WHERE id IN ({_places(ids)})"
     ]
-    for number, (table_id, generation) in enumerate(asked.tables):
+    for number, ((table_id, generation), keys) in enumerate(zip(asked.tables, asked.keys, strict=True)):
         name = table_name(table_id, generation)
-        parts.append(f"SELECT {number}, k, r FROM {name} WHERE k IN %s")
-    return " UNION ALL ".join(parts), [[table_id for table_id, _ in asked.tables], *asked.keys]
+        parts.append(f"SELECT {number}, k, r FROM {name} WHERE k IN ({_places(keys)})")
+    return " UNION ALL ".join(parts), [*ids, *chain.from_iterable(asked.keys)]
 
 
 def _pointers(asked: Ask) -> tuple[str, list[Any]]:
-    statement = f"SELECT id, generation FROM {TABLES} WHERE id IN %s"
-    return statement, [[table_id for table_id, _ in asked.tables]]
+    ids: list[Any] = [table_id for table_id, _ in asked.tables]
+    return f"SELECT id, generation FROM {TABLES} WHERE id IN ({_places(ids)})", ids
+
+
+def _places(values: Sequence[object]) -> str:
+    return ", ".join(["%s"] * len(values))
 
 
 def _is_passing(error: Exception) -> bool:

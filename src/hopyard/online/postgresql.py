@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -66,7 +65,6 @@ class PostgreSqlOnlineStore(SqlOnlineStore):
         shown = without_password(url)
         retries = Retries(shown, errors=(self._psycopg.Error, OSError), is_passing=_is_passing)
         super().__init__(shown, retries=retries, timeout_seconds=timeout_seconds, failpoint=failpoint)
-        self._pool: tuple[Any, Any] | None = None
 
     def connect(self) -> Any:
         """Return a new connection in which each statement is a transaction, with binary results."""
@@ -137,7 +135,7 @@ class PostgreSqlOnlineStore(SqlOnlineStore):
             return []
 
         async def once(asked: Ask) -> Answer:
-            async with (await self._apool()).connection() as connection:
+            async with (await self.pool()).connection() as connection:
                 statement, parameters = _question(asked)
                 try:
                     cursor = await connection.execute(statement, parameters, binary=True)
@@ -151,24 +149,19 @@ class PostgreSqlOnlineStore(SqlOnlineStore):
 
         return await afinish(read_steps(self.current, lookups), ask)
 
-    async def aclose(self) -> None:
-        """Release the connections of the running event loop."""
-        opened, self._pool = self._pool, None
-        if opened is not None:
-            await opened[1].close()
+    async def make_pool(self) -> Any:
+        """Return a pool of connections for the running event loop."""
+        pools = require("psycopg_pool", extra="postgresql")
+        options = {"autocommit": True, "prepare_threshold": 0, "connect_timeout": _CONNECT_SECONDS}
+        pool = pools.AsyncConnectionPool(
+            self._connect_url, min_size=1, max_size=_ASYNC_CONNECTIONS, kwargs=options, open=False
+        )
+        await pool.open()
+        return pool
 
-    async def _apool(self) -> Any:
-        """Return the pool of connections of the running event loop."""
-        loop = asyncio.get_running_loop()
-        if self._pool is None or self._pool[0] is not loop:
-            pools = require("psycopg_pool", extra="postgresql")
-            options = {"autocommit": True, "prepare_threshold": 0, "connect_timeout": _CONNECT_SECONDS}
-            pool = pools.AsyncConnectionPool(
-                self._connect_url, min_size=1, max_size=_ASYNC_CONNECTIONS, kwargs=options, open=False
-            )
-            self._pool = loop, pool
-            await pool.open()
-        return self._pool[1]
+    async def close_pool(self, pool: Any) -> None:
+        """Close such a pool."""
+        await pool.close()
 
     def stream(self, connection: Any, statement: str) -> Iterator[Sequence[tuple[bytes, bytes]]]:
         """Yield keys and rows of a statement, by a cursor of the server."""

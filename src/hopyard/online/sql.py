@@ -6,6 +6,7 @@ Every generation of a table is a table of the database, `hopyard_<id>_<generatio
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
+from weakref import finalize
 
 import msgspec
 
@@ -69,6 +71,8 @@ class SqlOnlineStore(ABC):
         self._is_prepared = False
         self._guard = threading.Lock()
         self._opened: list[tuple[int, Any]] = []
+        self._pool: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        finalize(self, _close_all, self._opened)
 
     # What a dialect does in its own way.
 
@@ -119,6 +123,14 @@ class SqlOnlineStore(ABC):
     @abstractmethod
     def names_like(self, cursor: Any, prefix: str) -> list[str]:
         """Return the names of the tables that begin so."""
+
+    @abstractmethod
+    async def make_pool(self) -> Any:
+        """Return a pool of connections for the running event loop."""
+
+    @abstractmethod
+    async def close_pool(self, pool: Any) -> None:
+        """Close such a pool."""
 
     # The port.
 
@@ -234,14 +246,30 @@ class SqlOnlineStore(ABC):
         self.current.pop(table_id, None)
         self._drop_all(table_id)
 
+    async def pool(self) -> Any:
+        """Return the pool of the running event loop, which is made by who comes first."""
+        loop = asyncio.get_running_loop()
+        if self._pool is None or self._pool[0] is not loop:
+            self._pool = loop, loop.create_task(self.make_pool())
+        made = self._pool[1]
+        try:
+            return await asyncio.shield(made)
+        except self.retries.errors:
+            if self._pool is not None and self._pool[1] is made:
+                self._pool = None  # so that the next try makes another one
+            raise
+
+    async def aclose(self) -> None:
+        """Release the connections of the running event loop."""
+        held, self._pool = self._pool, None
+        if held is not None and held[0] is asyncio.get_running_loop():
+            await self.close_pool(await held[1])
+
     def close(self) -> None:
         """Release the connections of all threads. The store can be used again afterwards."""
         with self._guard:
-            opened, self._opened, self._local = self._opened, [], threading.local()
-        for pid, connection in opened:
-            if pid == os.getpid():  # a parent's connections are the parent's to close
-                with suppress(Exception):
-                    connection.close()
+            self._local = threading.local()
+            _close_all(self._opened)
 
     # How it is done.
 
@@ -255,8 +283,8 @@ class SqlOnlineStore(ABC):
             self._prepare(connection)
         self._local.held = (os.getpid(), connection)
         with self._guard:
-            self._opened = [
-                (pid, other) for pid, other in self._opened if pid == os.getpid() and self.is_open(other)
+            self._opened[:] = [
+                held for held in self._opened if held[0] == os.getpid() and self.is_open(held[1])
             ]
             self._opened.append(self._local.held)
         return connection
@@ -347,6 +375,15 @@ class SqlOnlineStore(ABC):
             if name != but:
                 with suppress(*self.retries.errors):
                     self.drop_unused(self.connection().cursor(), name)
+
+
+def _close_all(opened: list[tuple[int, Any]]) -> None:
+    """Close connections; those of a parent process are the parent's to close."""
+    while opened:
+        pid, connection = opened.pop()
+        if pid == os.getpid():
+            with suppress(Exception):
+                connection.close()
 
 
 def table_name(table_id: str, generation: str) -> str:

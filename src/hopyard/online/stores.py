@@ -44,6 +44,11 @@ def open_online_store(
     return _opener(url, parts.scheme)(url, timeout_seconds=timeout_seconds, failpoint=failpoint)
 
 
+def check_online_url(url: str) -> None:
+    """Raise ConfigError or MissingPackageError as `open_online_store` does; nothing is opened."""
+    open_online_store(url)
+
+
 def options_of(parts: SplitResult, known: dict[str, tuple[str, ...]], *, shown: str) -> dict[str, str]:
     """Return the options in a URL's query. Raises ConfigError: one is unknown, or has another value than allowed.
 
