@@ -343,7 +343,7 @@ def test_bytes_that_are_no_row() -> None:
     with pytest.raises(CorruptStoreError, match="'weather_1'.*hopyard online rebuild weather_1"):
         row_decoder(table, ["v0"])(row[:-1])
     wrong = msgspec.msgpack.encode([0, 0, 1, "no decimal"])
-    with pytest.raises(CorruptStoreError, match="hopyard verify"):
+    with pytest.raises(CorruptStoreError, match="hopyard online rebuild weather_1"):
         row_decoder(table, ["v0", "v1"])(wrong)
 
 
