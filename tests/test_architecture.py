@@ -50,6 +50,7 @@ def loaded_after(code: str) -> set[str]:
         "import hopyard",
         "import hopyard; dir(hopyard)",
         "import hopyard.testing; dir(hopyard.testing)",
+        "import hopyard.online; hopyard.online.VectorReader",
     ],
 )
 def test_import_loads_no_heavy_package(code: str) -> None:
@@ -59,6 +60,7 @@ def test_import_loads_no_heavy_package(code: str) -> None:
 def test_import_loads_few_modules() -> None:
     """Modules are counted, not milliseconds: a count says the same on every machine."""
     assert len(loaded_after("import hopyard") - loaded_after("")) <= 40
+    assert len(loaded_after("import hopyard.online") - loaded_after("")) <= 125
 
 
 @pytest.mark.parametrize(

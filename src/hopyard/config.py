@@ -43,7 +43,7 @@ class Config:
     memory_limit: str | None = None
     n_threads: int | None = None
     maintenance: Maintenance = "background"
-    trust_file: Path = field(default_factory=lambda: _trust_file())
+    trust_file: Path = field(default_factory=lambda: default_trust_file())
     late_from_rows: int = 200_000
     late_from_features: int = 2
 
@@ -74,7 +74,7 @@ def load_config(url: str | os.PathLike[str] | None = None) -> Config:
         memory_limit=_memory_limit(),
         n_threads=int(_number("HOPYARD_THREADS", 0)) or None,
         maintenance=_maintenance(),
-        trust_file=_trust_file(),
+        trust_file=default_trust_file(),
     )
 
 
@@ -138,7 +138,7 @@ def _maintenance() -> Maintenance:
     )
 
 
-def _trust_file() -> Path:
+def default_trust_file() -> Path:
     text = os.environ.get("HOPYARD_TRUST_FILE")
     folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(text or f"{folder}/hopyard/trusted").expanduser().absolute()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from hopyard.compute.convert import to_dataframe
 from hopyard.compute.transform.udf import Udf, spec_of
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
@@ -17,7 +18,6 @@ from hopyard.queries import Query, plan_of, query_over
 from hopyard.query.feature import Feature
 from hopyard.query.namespace import find_feature, plan_features
 from hopyard.query.sql import sql
-from hopyard.retrieve.convert import to_dataframe
 from hopyard.retrieve.dataset import find_dataset, list_manifests
 from hopyard.retrieve.functions import get_function, list_functions, store_function
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hopyard.errors import NotFoundError, ServingError
@@ -10,14 +12,15 @@ from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
 from hopyard.observe.vector_parity import check_vectors
 from hopyard.observe.vector_report import VectorParity
-from hopyard.online.vectors import Entry, VectorReader
+from hopyard.online.reader import VectorReader
+from hopyard.online.vectors import Entry
 from hopyard.queries import Query
 from hopyard.retrieve.dataset import get_manifest, list_manifests
-from hopyard.retrieve.frames import batch_frame, stored_splits, vector_frame
+from hopyard.retrieve.frames import batch_frame, stored_splits
 from hopyard.retrieve.leakage.check import check_view
 from hopyard.retrieve.leakage.report import LeakageReport
 from hopyard.retrieve.lineage import parents
-from hopyard.retrieve.serving import open_reader
+from hopyard.retrieve.serving import export_plan, open_reader
 from hopyard.retrieve.usage import delete_view
 from hopyard.retrieve.view import (
     batch_plan,
@@ -189,28 +192,27 @@ class FeatureView(TrainingDataMethods):
         Args:
             entry: the serving keys; features of the root that are known at request time may be given here, too.
             passed_features: features that the caller knows better, by name; they win over the online store.
-            request_parameters: what on-demand features are computed from, by name.
+            request_parameters: what on-demand features are computed from, by name; they win over both.
             allow_missing: null for features without an online row (or past their ttl) instead of an error.
-            return_type: list (in the order of `features`), dict, numpy, pandas or polars.
+            return_type: list (in the order of `features`), dict, numpy, pandas, polars or arrow; the last three have
+                one row.
             transform: False: the features as stored.
         Returns:
             One value per feature. Timestamps are aware datetimes in UTC.
         Raises:
             FeatureVectorError: unknown or missing keys, a wrong type, or a missing feature.
             ServingError: before `init_serving`.
+            UserFunctionError: a user's function fails, or gives something else than it declares.
+            StoreError: the online store does not answer.
         """
-        passed = None if passed_features is None else [passed_features]
-        reader = self._serving()
-        rows = reader.read(
-            [entry],
-            passed,
+        return self._serving().get_feature_vector(
+            entry,
+            passed_features=passed_features,
             request_parameters=request_parameters,
             allow_missing=allow_missing,
+            return_type=return_type,
             transform=transform,
         )
-        if return_type == "list":
-            return rows[0]
-        return vector_frame(reader.schema(transform=transform), rows, return_type, is_single=True)
 
     def get_feature_vectors(
         self,
@@ -227,17 +229,74 @@ class FeatureView(TrainingDataMethods):
         Args:
             request_parameters: the same for all entries, or a list with one for each.
         """
-        reader = self._serving()
-        rows = reader.read(
+        return self._serving().get_feature_vectors(
             entries,
-            passed_features,
+            passed_features=passed_features,
             request_parameters=request_parameters,
             allow_missing=allow_missing,
+            return_type=return_type,
             transform=transform,
         )
-        if return_type == "list":
-            return rows
-        return vector_frame(reader.schema(transform=transform), rows, return_type, is_single=False)
+
+    async def aget_feature_vector(
+        self,
+        entry: Entry,
+        *,
+        passed_features: Entry | None = None,
+        request_parameters: Entry | None = None,
+        allow_missing: bool = False,
+        return_type: str = "list",
+        transform: bool = True,
+    ) -> Any:
+        """Return the view's features for one entity without blocking the event loop; see `get_feature_vector`.
+
+        Network stores are awaited; the embedded one answers at once, in microseconds.
+        """
+        return await self._serving().aget_feature_vector(
+            entry,
+            passed_features=passed_features,
+            request_parameters=request_parameters,
+            allow_missing=allow_missing,
+            return_type=return_type,
+            transform=transform,
+        )
+
+    async def aget_feature_vectors(
+        self,
+        entries: Sequence[Entry],
+        *,
+        passed_features: Sequence[Entry] | None = None,
+        request_parameters: Entry | Sequence[Entry] | None = None,
+        allow_missing: bool = False,
+        return_type: str = "list",
+        transform: bool = True,
+    ) -> Any:
+        """Return one vector per entry without blocking the event loop; see `get_feature_vectors`."""
+        return await self._serving().aget_feature_vectors(
+            entries,
+            passed_features=passed_features,
+            request_parameters=request_parameters,
+            allow_missing=allow_missing,
+            return_type=return_type,
+            transform=transform,
+        )
+
+    def export_serving_plan(
+        self, path: str | os.PathLike[str], *, training_dataset_version: int | None = None
+    ) -> None:
+        """Write all that a service needs to answer this view's vectors into a file, in JSON.
+
+        `hopyard.online.VectorReader.open(path)` reads it, without this store's registry and offline tables, and without
+        pandas, DuckDB or Delta Lake. Write it again when the view's groups get new features or it is trained anew.
+
+        Args:
+            path: a file, replaced if it is there. It names the online store, without a password.
+            training_dataset_version: whose fitted statistics transform the features; None: the latest.
+        Raises:
+            ServingError, NotFoundError: as `init_serving`.
+            ConfigError: the file cannot be written.
+        """
+        export_plan(self._session, self._spec, Path(path), training_dataset_version)
 
     def check_leakage(
         self,

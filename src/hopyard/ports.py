@@ -10,10 +10,11 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from hopyard.model.codec import Frozen
 from hopyard.model.commit import ChangeFile, Commit, DiskUsage, Freed, Snapshot
+from hopyard.model.plan import Value
 from hopyard.model.position import Position
 from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureGroupSpec
@@ -210,7 +211,7 @@ class OnlineTable:
     key: Schema
     values: Schema
     event_time: str | None = None
-    defaults: tuple[object, ...] = ()
+    defaults: tuple[Value | None, ...] = ()
     event_time_type: str = "timestamp"
     event_time_unit: str | None = None
 
@@ -233,16 +234,22 @@ Lookup: TypeAlias = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class OnlineCapabilities:
-    """Facts about an online store. `has_atomic_commits`: rows and mark become visible together."""
+    """Facts about an online store.
+
+    `has_atomic_commits`: rows and mark become visible together. `has_snapshot_scans`: a scan shows one state.
+    """
 
     has_atomic_commits: bool
     is_embedded: bool = False
+    has_snapshot_scans: bool = True
 
 
 class OnlineStore(Protocol):
     """The newest row per key. Rows are opaque bytes; only their event-time slot is compared."""
 
     capabilities: OnlineCapabilities
+    url: str
+    """Where it is, without a password."""
 
     def ensure(self, table: OnlineTable) -> None:
         """Make the table known; does nothing if it is."""
@@ -272,6 +279,17 @@ class OnlineStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections. The store can be used again afterwards."""
+
+
+@runtime_checkable
+class AsyncOnlineStore(Protocol):
+    """An online store that can be awaited: those behind a network."""
+
+    async def aread(self, lookups: Sequence[Lookup]) -> builtins.list[bytes | None]:
+        """As `OnlineStore.read`, without blocking the event loop."""
+
+    async def aclose(self) -> None:
+        """Release the connections of the running event loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hopyard.compute.convert import check_limit, to_dataframe
 from hopyard.errors import TrainingDatasetError
 from hopyard.ingest.draft import check_version
 from hopyard.model.lineage import Lineage
 from hopyard.model.manifest import Manifest
 from hopyard.model.names import check_name
 from hopyard.queries import Query, query_over
-from hopyard.retrieve.convert import check_limit, to_dataframe
 from hopyard.retrieve.dataset import Target, check_target, create_dataset, delete_dataset, rebuild
 from hopyard.retrieve.dataset_files import dataset_folder, full_path, read_spine, read_split
 from hopyard.retrieve.layout import recipe_of_query

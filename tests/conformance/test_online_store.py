@@ -1,9 +1,10 @@
-"""What every online store does, stated as tests. A new store adds one line to `STORES`."""
+"""What every online store does, stated as tests. A new store adds a line to `STORES` in tests/online_stores.py."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,17 +33,8 @@ from hopyard.model.schema import Field
 from hopyard.online.codec import encode_rows
 from hopyard.online.environment import filesystem_of, refuse_network_filesystem, writer_locks
 from hopyard.online.keys import encode_key
-from hopyard.online.lmdb import LmdbOnlineStore
 from hopyard.ports import EncodedRows, OnlineStore, OnlineTable
-
-Factory = Callable[[Path], OnlineStore]
-
-
-def lmdb_store(folder: Path, **more: Any) -> LmdbOnlineStore:
-    return LmdbOnlineStore(folder / "online", **more)
-
-
-STORES: dict[str, Factory] = {"lmdb": lmdb_store}
+from online_stores import PARAMETERS, STORES, Factory, lmdb_store
 
 TABLE = OnlineTable(
     id="0a1b",
@@ -54,7 +46,7 @@ TABLE = OnlineTable(
 OTHER = OnlineTable(id="2c3d", name="planes_1", key=TABLE.key, values=TABLE.values)
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=PARAMETERS)
 def factory(request: pytest.FixtureRequest) -> Factory:
     return STORES[request.param]
 
@@ -185,6 +177,8 @@ def test_scan_gives_everything_in_key_order(store: OnlineStore) -> None:
 
 
 def test_scan_shows_one_state(store: OnlineStore) -> None:
+    if not store.capabilities.has_snapshot_scans:
+        pytest.skip("its scans show what is written meanwhile or not")
     store.write(TABLE, batch(*((f"{n:03}", 1, 1) for n in range(300))), at(1))
     scan = store.scan(TABLE.id)
     seen = [value_of(next(scan)[1])]
@@ -267,13 +261,13 @@ def test_drop_removes_the_table_alone(store: OnlineStore) -> None:
     store.replace(OTHER, iter([batch(("a", 1, 2))]), at(2))
     store.drop(OTHER.id)
     store.drop(OTHER.id)
-    store.drop("never there")
+    store.drop("neverthere")
     assert store.position(OTHER.id) is None
     with pytest.raises(NotFoundError):
         read(store, "a", table=OTHER)
     assert values(store, "a") == [1]
     for number in range(5):
-        new = OnlineTable(id=f"new-{number}", name="new_1", key=TABLE.key, values=TABLE.values)
+        new = OnlineTable(id=f"new{number}", name="new_1", key=TABLE.key, values=TABLE.values)
         store.ensure(new)
         assert read(store, "a", table=new) == [None]
         store.drop(new.id)
@@ -432,7 +426,8 @@ def test_a_reader_sees_the_old_or_the_new_content(
     with writer:
         while writer.poll() is None:
             assert len(set(values(store, *names))) == 1
-            assert len({value_of(stored) for _, stored in store.scan(TABLE.id)}) == 1
+            if store.capabilities.has_snapshot_scans:
+                assert len({value_of(stored) for _, stored in store.scan(TABLE.id)}) == 1
     assert writer.returncode == 0
     assert set(values(store, *names)) == {25}
 
@@ -469,8 +464,9 @@ def test_parent_and_forked_child_both_work_on(store: OnlineStore) -> None:
         assert values(store, "a") == [2]
 
     assert in_child(child) == 0
-    with pytest.raises(StoreError, match="closed during a scan"):
-        list(scan)
+    if store.capabilities.is_embedded:
+        with pytest.raises(StoreError, match="closed during a scan"):
+            list(scan)
     assert (values(store, "a"), store.position(TABLE.id)) == ([2], at(2))
     store.write(TABLE, batch(("a", 3, 3)), at(3))
     assert values(store, "a") == [3]
@@ -568,8 +564,7 @@ def test_nothing_is_created_by_reading(tmp_path: Path) -> None:
 def test_a_folder_that_was_deleted_and_made_again(tmp_path: Path) -> None:
     old = lmdb_store(tmp_path)
     old.ensure(TABLE)
-    for path in (tmp_path / "online").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "online")
     new = lmdb_store(tmp_path)
     assert new.position(TABLE.id) is None
     with pytest.raises(NotFoundError):

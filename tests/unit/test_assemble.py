@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from hopyard.retrieve.assemble import _one_ahead, _taken
+from hopyard.retrieve.ahead import ahead
+from hopyard.retrieve.assemble import _taken
 
 TEXTS = ["a" * 50, None, "", "b" * 10, "c" * 100]
 PLACES = [4, None, 0, 1, 4, 4, 2, None, 3, 0]
@@ -33,8 +34,8 @@ def test_parts_come_in_order_and_an_error_reaches_who_reads() -> None:
             raise ValueError("no part 3")
         return pa.table({"n": [start]})
 
-    assert [part["n"][0].as_py() for part in _one_ahead(make, range(3))] == [0, 1, 2]
-    assert list(_one_ahead(make, range(0))) == []
-    parts = _one_ahead(make, range(5))
+    assert [part["n"][0].as_py() for part in ahead(map(make, range(3)))] == [0, 1, 2]
+    assert list(ahead(map(make, range(0)))) == []
+    parts = ahead(map(make, range(5)))
     with pytest.raises(ValueError, match="no part 3"):
         list(parts)

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from hopyard import errors
+from hopyard.compute.convert import to_dataframe
 from hopyard.errors import ConfigError
 from hopyard.ingest.frame import to_arrow_table
-from hopyard.retrieve.convert import to_dataframe
 
 AT = datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 ROWS = [
@@ -178,7 +178,7 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import pyarrow as pa
 from hopyard.errors import MissingPackageError
-from hopyard.retrieve.convert import to_dataframe
+from hopyard.compute.convert import to_dataframe
 
 table = pa.table({"a": [1]})
 for package in ("pandas", "polars"):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from hopyard.errors import CorruptStoreError, FeatureVectorError, NotFoundError, SchemaMismatchError
 from hopyard.model.arrow import to_arrow, to_arrow_schema
+from hopyard.model.plan import literal
 from hopyard.model.schema import Field
 from hopyard.model.types import parse_type
 from hopyard.online.codec import encode_keys, encode_rows
@@ -234,7 +235,9 @@ def test_newer_event_times_have_greater_slots() -> None:
 
 def test_rows_older_than_a_feature_are_padded_with_its_default() -> None:
     old = table_of(["string"], ["int"], event_time="at")
-    new = table_of(["string"], ["int", "timestamp", "string"], event_time="at", defaults=(None, None, "new"))
+    new = table_of(
+        ["string"], ["int", "timestamp", "string"], event_time="at", defaults=(None, None, literal("new"))
+    )
     times = pa.array([0, 0], pa.int64())
     for row in encode_rows(old, frame(old, [("a", 1), ("k" * 600, 1)]), times).to_pylist():
         assert row_decoder(new, ["v2", "at", "v1", "v0"])(row) == [

@@ -14,7 +14,7 @@ from typing import Any
 from hopyard.cli.text import to_json
 from hopyard.errors import ConfigError, TimeTravelError
 from hopyard.model.types import FeatureType, parse_type
-from hopyard.online.vectors import VectorReader
+from hopyard.online.reader import VectorReader
 from hopyard.retrieve.serving import open_reader
 from hopyard.retrieve.view import get_view
 from hopyard.session import Session

@@ -17,5 +17,5 @@ def online_table(spec: FeatureGroupSpec) -> OnlineTable:
         event_time=spec.event_time,
         event_time_type=spec.feature(spec.event_time).type if spec.event_time else "timestamp",
         event_time_unit=spec.event_time_unit,
-        defaults=tuple(feature.default.to_python() if feature.default else None for feature in values),
+        defaults=tuple(feature.default for feature in values),
     )

@@ -30,8 +30,9 @@ from hopyard.observe.vector_spine import (
     point_in_time_spine,
     sample_keys,
 )
+from hopyard.online.reader import VectorReader
 from hopyard.online.serving_plan import ServingNode, ServingPlan
-from hopyard.online.vectors import Entry, VectorReader
+from hopyard.online.vectors import Entry
 from hopyard.retrieve.dataset import fitted_statistics
 from hopyard.retrieve.serving import serving_plan
 from hopyard.retrieve.training import batch_data

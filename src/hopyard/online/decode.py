@@ -62,6 +62,16 @@ def row_decoder(table: OnlineTable, wanted: Sequence[str]) -> Callable[[bytes], 
     decode = msgspec.msgpack.Decoder(list).decode
     has_long_keys = may_have_long_keys(table)
 
+    def read_plain(row: bytes) -> list[object]:
+        try:
+            values = decode(row)
+        except msgspec.MsgspecError as error:
+            raise _corrupt(table, error) from error
+        return pick(values) if len(values) >= needed else _padded(table, values, places, conversions)
+
+    if not conversions and not has_long_keys:
+        return read_plain
+
     def read(row: bytes) -> list[object]:
         try:
             values = decode(row)
@@ -98,7 +108,8 @@ def _padded(
     picked: list[object] = []
     for at, place in enumerate(places):
         if place >= len(values):
-            picked.append(table.defaults[place - 2] if place - 2 < len(table.defaults) else None)
+            default = table.defaults[place - 2] if place - 2 < len(table.defaults) else None
+            picked.append(None if default is None else default.to_python())
             continue
         value, convert = values[place], convert_at.get(at)
         name = table.event_time if place == 0 else table.values[place - 2].name

@@ -78,7 +78,7 @@ class Environment:
         """Open (or create) the files. Only the holder of the writer lock may do that."""
         self.folder, self.sync, self.is_closed = folder, sync, False
         self.handles: dict[bytes, Any] = {}
-        self._uses: list[None] = []
+        self.uses: list[None] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.lmdb = _open_largest(folder, sync=sync, map_size_bytes=map_size_bytes)
         try:
@@ -105,16 +105,16 @@ class Environment:
     def __enter__(self) -> bool:
         # First counted, then asked; `close` does it the other way round, so one of the two sees the other. A list,
         # because its append and pop are atomic and cost the reads less than a lock.
-        self._uses.append(None)
+        self.uses.append(None)
         return not self.is_closed
 
     def __exit__(self, *_: object) -> None:
-        self._uses.pop()
+        self.uses.pop()
 
     def close(self) -> None:
         """Close the files, as soon as no other thread uses them. Scans that are not at their end fail."""
         self.is_closed = True
-        while self._uses:
+        while self.uses:
             time.sleep(_CLOSE_WAIT_SECONDS)
         self.lmdb.close()
 

@@ -13,7 +13,7 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import lmdb
 import msgspec
@@ -90,6 +90,7 @@ class LmdbOnlineStore:
             map_size_bytes: how large the file may grow; halved while the address space does not allow it.
             failpoint: called at each point of a write at which crash tests end the process.
         """
+        self.url = f"lmdb://{quote(str(folder.absolute()))}" + ("" if sync == "commit" else f"?sync={sync}")
         self._failpoint = failpoint
         self._folder, self._locks, self._timeout = folder, writer_locks(folder), timeout_seconds
         self._sync, self._map_size_bytes = sync, map_size_bytes
@@ -111,6 +112,8 @@ class LmdbOnlineStore:
             LockTimeoutError: somebody else wrote for too long.
             StoreError: the disk is full, or worse. Nothing of this call is visible.
         """
+        if self._pointer(table.id) is None:
+            raise self._not_found(table.id)
         changes = _changes(rows)
         with self._table_lock(table.id):
             name = self._pointer(table.id)
@@ -148,29 +151,26 @@ class LmdbOnlineStore:
         Raises:
             NotFoundError: no such table.
         """
+        environment = self._shared.opened if self._shared is not None else None
+        if environment is not None:  # the usual case, without what costs a request a microsecond
+            uses = environment.uses
+            uses.append(None)
+            try:
+                if not environment.is_closed:
+                    with environment.lmdb.begin() as txn:
+                        found = _rows(txn, environment, lookups)
+                    if type(found) is list:
+                        return found
+            except (KeyError, lmdb.Error):
+                pass  # the careful way says what it was
+            finally:
+                uses.pop()
+        return self._read_carefully(lookups)
 
-        def read(txn: Any, environment: Environment) -> list[bytes | None] | str:
-            """Return the rows, or the id of a table that is not there."""
-            get, handles, tables = txn.get, environment.handles, environment.tables
-            rows: list[bytes | None] = []
-            table_id, database = None, None
-            for asked_id, key in lookups:
-                if asked_id != table_id:
-                    table_id = asked_id
-                    name = get(table_id.encode(), None, tables)
-                    if name is None:
-                        return table_id
-                    database = handles[name]
-                if len(key) <= LONGEST_PLAIN_KEY:
-                    rows.append(get(key, None, database))
-                    continue
-                row = get(stored_key(key), None, database)
-                rows.append(row if row is not None and full_key(stored_key(key), row) == key else None)
-            return rows
-
+    def _read_carefully(self, lookups: Sequence[Lookup]) -> list[bytes | None]:
         if not lookups:
             return []
-        found = self._reading(read)
+        found = self._reading(lambda txn, environment: _rows(txn, environment, lookups))
         if found is None:
             raise self._not_found(lookups[0][0])
         if isinstance(found, str):
@@ -336,6 +336,29 @@ def _still_open(environment: Environment) -> Iterator[None]:
                 f"process. Scan again."
             )
         yield
+
+
+def _rows(txn: Any, environment: Environment, lookups: Sequence[Lookup]) -> list[bytes | None] | str:
+    """Return the rows of the keys, or the id of a table that is not there.
+
+    Raises KeyError with the name of a database whose handle is not open yet.
+    """
+    get, handles, tables = txn.get, environment.handles, environment.tables
+    rows: list[bytes | None] = []
+    table_id, database = None, None
+    for asked_id, key in lookups:
+        if asked_id != table_id:
+            table_id = asked_id
+            name = get(table_id.encode(), None, tables)
+            if name is None:
+                return table_id
+            database = handles[name]
+        if len(key) <= LONGEST_PLAIN_KEY:
+            rows.append(get(key, None, database))
+            continue
+        row = get(stored_key(key), None, database)
+        rows.append(row if row is not None and full_key(stored_key(key), row) == key else None)
+    return rows
 
 
 def _names(table_id: str) -> tuple[bytes, bytes]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hopyard.compute.scalar import coerce
-from hopyard.compute.transform.builtin import bind
 from hopyard.errors import FeatureVectorError
 from hopyard.model.manifest import FittedStatistics
 from hopyard.online.serving_plan import ServingFunction, ServingOutput
@@ -100,6 +99,10 @@ class OnDemand:
 
 
 def _ready(function: ServingFunction) -> Callable[[Sequence[object]], list[object]]:
+    from hopyard.compute.transform.builtin import (
+        bind,  # with numpy, which services without functions need not load
+    )
+
     item = function.transformation
     nothing = FittedStatistics(feature=item.features[0], transformation=item.name)
     return bind(item, function.takes, nothing).values

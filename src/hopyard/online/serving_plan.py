@@ -58,7 +58,10 @@ class ServingFunction(Frozen, frozen=True, kw_only=True):
 
 
 class ServingPlan(Frozen, frozen=True, kw_only=True):
-    """How to answer a view's vectors. `root` is None when the root is not online: its features are passed."""
+    """How to answer a view's vectors. `root` is None when the root is not online: its features are passed.
+
+    `online` is the URL of the online store, without a password.
+    """
 
     format_version: int = SERVING_FORMAT
     view: str
@@ -69,6 +72,12 @@ class ServingPlan(Frozen, frozen=True, kw_only=True):
     on_demand: tuple[ServingFunction, ...] = ()
     transformations: tuple[TransformationSpec, ...] = ()
     fitted: tuple[FittedStatistics, ...] = ()
+    online: str = ""
+
+    @property
+    def all_transformations(self) -> tuple[TransformationSpec, ...]:
+        """Those of on-demand features, and the others."""
+        return (*(function.transformation for function in self.on_demand), *self.transformations)
 
     @property
     def schema(self) -> Schema:

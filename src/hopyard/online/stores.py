@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from hopyard.errors import ConfigError
@@ -16,6 +15,10 @@ ENTRY_POINTS = "hopyard.online_stores"
 
 _BUILT_IN = {
     "lmdb": "hopyard.online.lmdb:open_lmdb",
+    "mysql": "hopyard.online.mysql:open_mysql",
+    "postgresql": "hopyard.online.postgresql:open_postgresql",
+    "redis": "hopyard.online.redis:open_redis",
+    "rediss": "hopyard.online.redis:open_redis",
 }
 
 OpenStore = Callable[..., OnlineStore]
@@ -71,6 +74,8 @@ def _opener(url: str, scheme: str) -> OpenStore:
         module, name = _BUILT_IN[scheme].split(":")
         opener: OpenStore = getattr(import_module(module), name)
         return opener
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
     offered = entry_points(group=ENTRY_POINTS)
     for entry in offered:
         if entry.name == scheme:

@@ -1,27 +1,28 @@
-"""Feature vectors: from an entry's keys to the view's features, in one round trip per level of joins.
+"""Feature vectors the long way: whatever an entry leaves out, passes or asks to compute, and every error about it.
 
-No planning, no registry and no offline store on this path: a `ServingPlan` and an online store are all it needs.
+The rows are read in one round trip per level of joins: all groups whose keys are known at once, then those whose keys
+stand in the rows that were found. Reading is the caller's: `steps` yields what to look up and is sent what was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hopyard.compute.scalar import coerce
-from hopyard.compute.transform.chain import Transformer
 from hopyard.errors import FeatureVectorError
-from hopyard.model.schema import Schema
 from hopyard.model.types import FeatureType, parse_type
 from hopyard.online.decode import event_time_of, row_decoder
 from hopyard.online.keys import key_encoder
 from hopyard.online.request import ABSENT as _ABSENT
 from hopyard.online.request import OnDemand
 from hopyard.online.serving_plan import ServingNode, ServingPlan
-from hopyard.ports import Lookup, OnlineStore
-from hopyard.time import Clock
+from hopyard.ports import Lookup
 
 Entry = Mapping[str, object]
+
+Steps = Generator[list[Lookup], Sequence[bytes | None], list[list[object]]]
+"""Yields lookups, is sent their rows, and returns vectors."""
 
 _Rows = dict[int, tuple[list[object], list[object]] | None]
 """By node: what was decoded of its row, and the values of its key; None: there is no row."""
@@ -39,18 +40,17 @@ class _Prepared:
     key_columns: tuple[str, ...]
 
 
-class VectorReader:
-    """Answers the feature vectors of one view. Safe for threads."""
+class Vectors:
+    """The feature vectors of one view. Safe for threads."""
 
-    def __init__(self, plan: ServingPlan, online: OnlineStore, clock: Clock) -> None:
+    def __init__(self, plan: ServingPlan) -> None:
+        """Raises UntrustedCodeError: the plan has functions of users that may not run here."""
         self.plan = plan
-        self._online = online
-        self._clock = clock
         self.names = [out.name for out in plan.outputs]
         self._nodes = [
             self._prepare(node) for node in ((plan.root, *plan.nodes) if plan.root else plan.nodes)
         ]
-        self._has_limits = any(prepared.node.age_limit_us is not None for prepared in self._nodes)
+        self.has_limits = any(prepared.node.age_limit_us is not None for prepared in self._nodes)
         self._root_places = [
             (place, out.name, out.feature, parse_type(out.type))
             for place, out in enumerate(plan.outputs)
@@ -60,30 +60,25 @@ class VectorReader:
         self._types = {out.name: parse_type(out.type) for out in plan.outputs}
         self._on_demand = OnDemand(plan.on_demand, plan.outputs)
         self._places = {(out.node, out.feature): place for place, out in enumerate(plan.outputs)}
-        self._transformer = Transformer(plan.transformations, plan.fitted, plan.schema)
         self.serving_keys = self._serving_keys()
-        self._accepted = self._accepted_names()
+        self.accepted = self._accepted_names()
 
-    def read(
+    def steps(
         self,
         entries: Sequence[Entry],
-        passed: Sequence[Entry] | None = None,
+        passed: Sequence[Entry] | None,
+        request_parameters: Entry | Sequence[Entry] | None,
         *,
-        request_parameters: Entry | Sequence[Entry] | None = None,
-        allow_missing: bool = False,
-        transform: bool = True,
-    ) -> list[list[object]]:
-        """Return one vector per entry, in order.
+        allow_missing: bool,
+        now_us: int,
+    ) -> Steps:
+        """Yield what to look up, be sent the rows, and return one vector per entry, before transformation.
 
         Args:
-            entries: the serving keys of each vector; also the root's features that are known with them.
-            passed: features that the caller knows better, by their names in the vector; they win over stored ones.
-            request_parameters: what on-demand features are computed from, the same for all entries or one of each.
-            allow_missing: give null for what is missing, instead of raising; not for request parameters.
+            entries, passed, request_parameters, allow_missing: see `VectorReader.get_feature_vectors`.
+            now_us: against which limits of age are judged.
         Raises:
-            FeatureVectorError: unknown or missing keys, a key of the wrong type, or (unless `allow_missing`) a key
-                without a row, a row past its ttl, or a root feature that nobody gave; a missing request parameter.
-            UserFunctionError: a user's function fails, or gives something else than it declares.
+            FeatureVectorError, UserFunctionError: as there.
         """
         for argument in (entries, passed):
             if isinstance(argument, (str, Mapping)) or not isinstance(argument, (Sequence, type(None))):
@@ -99,8 +94,7 @@ class VectorReader:
         given = [self._given(entry, passed[at] if passed else {}) for at, entry in enumerate(entries)]
         vectors: list[list[object]] = [[_ABSENT] * len(self.names) for _ in entries]
         found: list[_Rows] = [{} for _ in entries]
-        self._fetch(given, found, vectors)
-        answers = []
+        yield from self._fetch(given, found, vectors, now_us)
         for at, vector in enumerate(vectors):
             self._fill_root(vector, given[at])
             self._pass(vector, passed[at] if passed else {})
@@ -116,12 +110,7 @@ class VectorReader:
             for place, value in enumerate(vector):
                 if value is _ABSENT:
                     vector[place] = None
-            answers.append(self._transformer.row(vector) if transform else vector)
-        return answers
-
-    def schema(self, *, transform: bool) -> Schema:
-        """Return name and feature type of each place of a vector."""
-        return self._transformer.schema if transform else self.plan.schema
+        return vectors
 
     def _prepare(self, node: ServingNode) -> _Prepared:
         columns = tuple(field.name for field in node.table.key)
@@ -165,13 +154,13 @@ class VectorReader:
                 f"An entry is a dict from serving keys to values, such as "
                 f"{{{', '.join(f'{key!r}: ...' for key in self.serving_keys)}}}; this is {type(entry).__name__}."
             )
-        unknown = [name for name in entry if name not in self._accepted]
+        unknown = [name for name in entry if name not in self.accepted]
         if unknown:
             raise FeatureVectorError(
                 f"{unknown[0]!r} is no serving key of feature view {self.plan.view!r}. "
                 f"Required: {', '.join(self.serving_keys) or 'none'}."
             )
-        foreign = [name for name in passed if name not in self._types and name not in self._accepted]
+        foreign = [name for name in passed if name not in self._types and name not in self.accepted]
         if foreign:
             raise FeatureVectorError(
                 f"passed_features has {foreign[0]!r}, which is no feature of view {self.plan.view!r}. "
@@ -184,10 +173,10 @@ class VectorReader:
         given: Sequence[dict[str, object]],
         found: list[_Rows],
         vectors: list[list[object]],
-    ) -> None:
-        """Read the rows of all nodes for all entries, level by level, into `found` and `vectors`."""
+        now_us: int,
+    ) -> Generator[list[Lookup], Sequence[bytes | None]]:
+        """Get the rows of all nodes for all entries, level by level, into `found` and `vectors`."""
         pending = list(self._nodes)
-        now_us = self._clock() if self._has_limits else 0
         while pending:
             ready = [p for p in pending if self._is_ready(p, pending[0].node.node, given, found)]
             lookups: list[Lookup] = []
@@ -202,7 +191,7 @@ class VectorReader:
                         continue
                     lookups.append((prepared.node.table.id, prepared.encode(values)))
                     owners.append((at, prepared, values))
-            rows = self._online.read(lookups) if lookups else []
+            rows = (yield lookups) if lookups else []
             for (at, prepared, values), row in zip(owners, rows, strict=True):
                 limit = prepared.node.age_limit_us
                 if row is None or (limit is not None and now_us - event_time_of(row) > limit):

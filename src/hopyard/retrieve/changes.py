@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
+from hopyard.compute.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.compute.row_hash import equal_rows, hash_pairs
 from hopyard.errors import QueryError, TimeTravelError
 from hopyard.model.arrow import to_arrow, to_arrow_schema
@@ -28,7 +29,6 @@ from hopyard.ports import Statement
 from hopyard.query.build import group_source
 from hopyard.query.resolve import commit_at
 from hopyard.query.scan import column, read_files
-from hopyard.retrieve.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.session import Session
 from hopyard.time import Instant, to_micros
 

@@ -8,13 +8,9 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from hopyard.errors import ConfigError
-from hopyard.model.arrow import to_arrow_schema
+from hopyard.compute.convert import check_dataframe_type, to_dataframe, to_labels
 from hopyard.model.plan import Output
-from hopyard.model.schema import Schema
 from hopyard.model.specs import FeatureViewSpec
-from hopyard.require import require
-from hopyard.retrieve.convert import check_dataframe_type, to_dataframe, to_labels
 from hopyard.retrieve.dataset import fitted_statistics, get_manifest
 from hopyard.retrieve.dataset_files import read_split
 from hopyard.retrieve.layout import recipe_of_view
@@ -87,24 +83,6 @@ def batch_frame(
     if root is not None:
         rows = rows.drop_columns([name for name in view.labels if name in rows.column_names])
     return to_dataframe(rows, dataframe_type)
-
-
-def vector_frame(schema: Schema, rows: Sequence[list[object]], return_type: str, *, is_single: bool) -> Any:
-    """Return vectors as a dict, a numpy array, or a dataframe with a row per vector; `schema` is that of a vector."""
-    if return_type == "dict":
-        names = [field.name for field in schema]
-        named = [dict(zip(names, row, strict=True)) for row in rows]
-        return named[0] if is_single else named
-    if return_type not in ("numpy", "pandas", "polars"):
-        raise ConfigError(
-            f"return_type={return_type!r} is unknown. There are: list, dict, numpy, pandas, polars."
-        )
-    if return_type != "numpy":
-        require(return_type, extra=return_type)
-    arrow_schema = to_arrow_schema(schema)
-    columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(arrow_schema)]
-    frame = to_dataframe(pa.Table.from_arrays(columns, schema=arrow_schema), return_type)
-    return frame[0] if is_single and return_type == "numpy" else frame
 
 
 def _features_and_labels(

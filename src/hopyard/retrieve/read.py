@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 import pyarrow as pa
 
+from hopyard.compute.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.errors import HopyardWarning, MultipleMatchesError, QueryError
 from hopyard.model.commit import Snapshot
 from hopyard.model.plan import And, Column, Compare, CompareOp, Output, Plan, Value
@@ -19,7 +20,6 @@ from hopyard.query.lower import lower, lower_matches, multiples
 from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
 from hopyard.retrieve.assemble import stream
-from hopyard.retrieve.convert import check_dataframe_type, check_limit, to_dataframe
 from hopyard.session import Session
 from hopyard.time import US_PER_DAY, US_PER_UNIT, show
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from hopyard.compute.layout import online_table
-from hopyard.errors import ServingError
+from hopyard.errors import ConfigError, ServingError
 from hopyard.ingest.create import KIND as GROUP_KIND
 from hopyard.ingest.create import load_group
+from hopyard.model.codec import to_json
 from hopyard.model.manifest import FittedStatistics
 from hopyard.model.plan import GroupSource, Node, Plan
 from hopyard.model.specs import FeatureViewSpec, OnDemandSpec
+from hopyard.online.reader import VectorReader
 from hopyard.online.serving_plan import ServingFunction, ServingKey, ServingNode, ServingOutput, ServingPlan
-from hopyard.online.vectors import VectorReader
 from hopyard.retrieve.dataset import fitted_statistics
 from hopyard.retrieve.trust import require_view_trust
 from hopyard.retrieve.view import feature_outputs
@@ -184,3 +187,19 @@ def open_reader(
     require_view_trust(session, view, is_serving=True)
     fitted = fitted_statistics(session, view, training_dataset_version)
     return VectorReader(serving_plan(session, view, fitted), session.online, session.clock)
+
+
+def export_plan(
+    session: Session, view: FeatureViewSpec, path: Path, training_dataset_version: int | None
+) -> None:
+    """Write a view's serving plan into a file; see `FeatureView.export_serving_plan`."""
+    fitted = fitted_statistics(session, view, training_dataset_version)
+    plan = msgspec.structs.replace(serving_plan(session, view, fitted), online=session.online.url)
+    written = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        written.write_bytes(to_json(plan) + b"\n")
+        written.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"The serving plan cannot be written to {path}: {error.strerror}. Give a file in a folder that is there."
+        ) from error

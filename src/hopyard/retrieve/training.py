@@ -39,6 +39,8 @@ from hopyard.retrieve.view import feature_outputs
 from hopyard.session import Session
 
 BATCH_ROWS = 122_880
+_FEWEST_BATCH_ROWS = 8_192
+_BATCHES_OF_MEMORY = 64
 KEPT_SHARE = 8
 """Rows that must be seen twice are kept in memory up to this part of the memory limit, and else in a file."""
 ALL = "all"
@@ -106,6 +108,7 @@ def produce(
     plan = time_range(layout.plan, start_us, end_us)
     tables = _tables(session, plan, snapshots, layout, recipe.spine, in_memory=in_memory)
     max_bytes = 2**62 if in_memory else session.config.memory_bytes // KEPT_SHARE
+    batch_rows = _batch_rows(layout.schema, session.config.memory_bytes)
     with Spool(to_arrow_schema(layout.schema), max_bytes=max_bytes) as spool:
         kept: list[Marks] = []
         n_rows = 0
@@ -113,8 +116,10 @@ def produce(
         while n_rows < wanted and (table := next(tables, None)) is not None:
             kept.append(layout.marks(table))
             n_rows += table.num_rows
-            for batch in layout.rows(table).to_batches(max_chunksize=BATCH_ROWS):
+            for batch in layout.rows(table).to_batches(max_chunksize=batch_rows):
                 spool.add(batch)
+        if math.isinf(wanted):
+            session.engine.close()  # all rows are here: what it holds on to would be missing for the work on them
         marks = Marks.concat(kept) if kept else Marks()
         split = _decide(request, n_rows, marks)
         places = _places(split, n_rows, marks)
@@ -157,6 +162,12 @@ def _tables(
     if in_memory:
         return iter([stream.read_all()])
     return (pa.Table.from_batches([batch], stream.schema) for batch in stream)
+
+
+def _batch_rows(schema: Schema, memory_bytes: int) -> int:
+    """Return how many rows are transformed, hashed and written at a time, which takes some ten times their size."""
+    n_rows = memory_bytes // _BATCHES_OF_MEMORY // (8 * max(1, len(schema)))
+    return max(_FEWEST_BATCH_ROWS, min(BATCH_ROWS, n_rows))
 
 
 def _rows_to_keep(
