@@ -146,8 +146,8 @@ class OnlineBehindError(StoreError):
         self.group, self.commit, self.behind = group, commit, behind
         super().__init__(
             f"Commit {commit} of {group!r} is safe offline, but the online store is {behind} commit(s) "
-            f"behind ({cause}). Do not insert again: the next write to the group applies it, and so does "
-            f"`hopyard online catchup {group}`, or feature_group.catch_up_online()."
+            f"behind ({cause.rstrip('.')}). Do not insert again: once the cause is gone, the next write to the group "
+            f"applies it, and so does `hopyard online catchup {group}`, or feature_group.catch_up_online()."
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 import hopyard
 from groups import make_group
 from hopyard.compute.layout import online_table
-from hopyard.errors import TimeTravelError
+from hopyard.errors import ConfigError, TimeTravelError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
 from hopyard.feature_view import FeatureView
@@ -214,6 +214,13 @@ def test_lag_at_an_earlier_instant_is_what_was_committed_by_then(
     clock.set("2025-01-11")
     assert view.check_parity(at="2025-01-09").lagging == ()
     assert lag(view.check_parity(at="2025-01-10 12:00")) == [("oslo", "temp", None, 5.0)]
+
+
+def test_nothing_to_compare(view: FeatureView) -> None:
+    assert str(view.check_parity(entries=[])) == "v_1: there is no key to compare"
+    for sample in (0, -1, True, 1.5):
+        with pytest.raises(ConfigError, match="sample="):
+            view.check_parity(sample)  # type: ignore[arg-type]
 
 
 def test_an_instant_to_come_is_refused(view: FeatureView) -> None:

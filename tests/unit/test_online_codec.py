@@ -343,10 +343,10 @@ def test_an_unknown_feature_is_named() -> None:
 def test_bytes_that_are_no_row() -> None:
     table = table_of(["int"], ["int", "decimal(4,2)"])
     row = encode_rows(table, frame(table, [(1, 2, Decimal(3))]), None)[0].as_py()
-    with pytest.raises(CorruptStoreError, match="'weather_1'.*hopyard verify"):
+    with pytest.raises(CorruptStoreError, match="'weather_1'.*hopyard online rebuild weather_1"):
         row_decoder(table, ["v0"])(row[:-1])
     wrong = msgspec.msgpack.encode([0, 0, 1, "no decimal"])
-    with pytest.raises(CorruptStoreError, match="hopyard verify"):
+    with pytest.raises(CorruptStoreError, match="hopyard online rebuild weather_1"):
         row_decoder(table, ["v0", "v1"])(wrong)
 
 

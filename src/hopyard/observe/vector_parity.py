@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from hopyard.compute.exact import exact
-from hopyard.errors import HopyardWarning, TimeTravelError
+from hopyard.errors import ConfigError, HopyardWarning, TimeTravelError
 from hopyard.ingest.create import KIND, load_group
 from hopyard.model.plan import GroupSource
 from hopyard.model.position import CommitPosition
@@ -89,10 +89,15 @@ def check_vectors(
         entries: compare these serving keys instead.
         training_dataset_version: whose fitted statistics transform the features; None: the latest.
     Raises:
+        ConfigError: `sample` is no number from 1.
         UntrustedCodeError, ServingError, NotFoundError: as `FeatureView.init_serving`.
         FeatureVectorError: entries that are no serving keys of the view.
         StoreError, TimeTravelError: a side that cannot be read, or `at` is later than now.
     """
+    if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
+        raise ConfigError(
+            f"sample={sample!r} must be a whole number from 1: how many keys to compare at most."
+        )
     require_view_trust(session, view)
     fitted = fitted_statistics(session, view, training_dataset_version)
     plan = serving_plan(session, view, fitted)

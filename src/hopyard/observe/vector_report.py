@@ -113,7 +113,9 @@ class VectorParity:
         return not self.differences
 
     def __str__(self) -> str:
-        if self.is_equal:
+        if not self.n_keys:
+            found = f"{self.view}: there is no key to compare"
+        elif self.is_equal:
             found = f"{self.view}: {self.n_keys} key(s), online equals offline"
         else:
             found = (

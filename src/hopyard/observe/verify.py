@@ -338,6 +338,8 @@ def _shown_keys(what: str, keys: Keys, table: OnlineTable) -> str:
 
 
 def _rebuild_advice(session: Session) -> str:
+    if not session.online.capabilities.is_embedded:
+        return "Online tables can always be rebuilt: `hopyard online rebuild GROUP`."
     return (
         f"The online store can always be rebuilt: end the processes that use it, remove the folder "
         f"{session.root / 'projects' / session.project / 'online'}, and run `hopyard online catchup`."
