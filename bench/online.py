@@ -1,9 +1,6 @@
 """Feature vectors of one, three and ten groups of a million entities, and loads, beside what the bare store takes.
 
-The limit of a lookup is the bare store: a transaction, a get of each encoded key, msgpack's decode of each row; over
-the network, one command of the server's own driver with the same keys and bytes. Cases of network stores are there
-where HOPYARD_TEST_REDIS_URL, HOPYARD_TEST_POSTGRES_URL or HOPYARD_TEST_MARIADB_URL names a server, as scripts/services
-prints them.
+The limit of a lookup is the bare store: a transaction, a get of each encoded key, msgpack's decode of each row.
 """
 
 from __future__ import annotations
@@ -52,18 +49,23 @@ SEED = 11
 def build(folder: Path) -> None:
     fs = hopyard.login(folder / "store").get_feature_store()
     for kind, n_groups in N_GROUPS.items():
-        for number in range(n_groups):
-            group = fs.create_feature_group(
-                _group_name(kind, number), primary_key=KEYS[kind], online_enabled=True
-            )
-            rows = pa.concat_tables(_batches(kind, SEED + number))
-            names = [n if n in KEYS[kind] else f"g{number}_{n}" for n in rows.column_names]
-            group.insert(rows.rename_columns(names))
-        labels = fs.create_feature_group(f"{kind}_labels", primary_key="label_id")
-        first = next(_batches(kind, SEED)).slice(0, 1).select(KEYS[kind])
-        labels.insert(first.append_column("label_id", pa.array([1])).append_column("label", pa.array([0.0])))
-        for n in range(1, n_groups + 1):
-            fs.create_feature_view(f"{kind}_{n}", _query(fs, kind, n), labels="label")
+        build_kind(fs, kind, n_groups)
+
+
+def build_kind(fs: FeatureStore, kind: str, n_groups: int) -> None:
+    """Make the groups of a kind of key, and a view of the first one, of the first two, and so on."""
+    for number in range(n_groups):
+        group = fs.create_feature_group(
+            _group_name(kind, number), primary_key=KEYS[kind], online_enabled=True
+        )
+        rows = pa.concat_tables(_batches(kind, SEED + number))
+        names = [n if n in KEYS[kind] else f"g{number}_{n}" for n in rows.column_names]
+        group.insert(rows.rename_columns(names))
+    labels = fs.create_feature_group(f"{kind}_labels", primary_key="label_id")
+    first = next(_batches(kind, SEED)).slice(0, 1).select(KEYS[kind])
+    labels.insert(first.append_column("label_id", pa.array([1])).append_column("label", pa.array([0.0])))
+    for n in range(1, n_groups + 1):
+        fs.create_feature_view(f"{kind}_{n}", _query(fs, kind, n), labels="label")
 
 
 def _group_name(kind: str, number: int) -> str:
@@ -118,19 +120,19 @@ class Lookups:
 
 
 def setup_vectors(folder: Path, shared: Path, *, kind: str, n_groups: int, n_entries: int) -> Lookups:
-    view = _view(shared, kind, n_groups)
-    requests = _requests(kind, view, n_entries)
+    view = open_view(shared, kind, n_groups)
+    requests = requests_of(kind, view, n_entries)
     answer = view.get_feature_vector if n_entries == 1 else view.get_feature_vectors
     return Lookups(requests, n_entries, answer, 13 * n_groups)
 
 
-def _view(shared: Path, kind: str, n_groups: int) -> FeatureView:
+def open_view(shared: Path, kind: str, n_groups: int) -> FeatureView:
     view = hopyard.login(shared / "store").get_feature_store().get_feature_view(f"{kind}_{n_groups}")
     view.init_serving()
     return view
 
 
-def _requests(kind: str, view: FeatureView, n_entries: int) -> list[Any]:
+def requests_of(kind: str, view: FeatureView, n_entries: int) -> list[Any]:
     """Return single entries, or lists of them, of random entities; the same for every run."""
     n_requests = N_SINGLE if n_entries == 1 else N_BATCHES[n_entries]
     numbers = np.random.default_rng(SEED).integers(0, N_ENTITIES, n_requests * n_entries)
@@ -146,10 +148,10 @@ def _requests(kind: str, view: FeatureView, n_entries: int) -> list[Any]:
 
 def setup_bare_lmdb(folder: Path, shared: Path, *, kind: str, n_groups: int, n_entries: int) -> Lookups:
     """The same keys, encoded beforehand, in the same file; what is found is decoded and nothing else."""
-    view = _view(shared, kind, n_groups)
+    view = open_view(shared, kind, n_groups)
     plan = view._serving().plan
-    requests = [[request] if n_entries == 1 else request for request in _requests(kind, view, n_entries)]
-    encoded = _encoded(plan, requests)
+    requests = [[request] if n_entries == 1 else request for request in requests_of(kind, view, n_entries)]
+    encoded = encoded_keys(plan, requests)
     view._session.online.close()
     environment = lmdb.open(
         str(shared / "store" / "projects" / "default" / "online"),
@@ -177,7 +179,7 @@ def setup_bare_lmdb(folder: Path, shared: Path, *, kind: str, n_groups: int, n_e
     return Lookups(encoded, n_entries, answer, 15)
 
 
-def _encoded(plan: Any, requests: Sequence[Sequence[Any]]) -> list[list[list[bytes]]]:
+def encoded_keys(plan: Any, requests: Sequence[Sequence[Any]]) -> list[list[list[bytes]]]:
     """Return the encoded keys of each request, table by table."""
     from hopyard.online.keys import encode_key
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from hopyard.errors import ConfigError
@@ -187,15 +188,20 @@ class PostgreSqlOnlineStore(SqlOnlineStore):
 
 
 def _question(asked: Ask) -> tuple[str, list[Any]]:
-    """Return the statement of a read and its parameters; the text depends on the tables alone."""
+    """Return the statement of a read and its parameters."""
+    return _statement(asked.tables), [[table_id for table_id, _ in asked.tables], *asked.keys]
+
+
+@lru_cache(maxsize=1024)
+def _statement(tables: tuple[tuple[str, str], ...]) -> str:
     parts = [
         f"SELECT {POINTER} AS n, convert_to(id, 'UTF8') AS k, convert_to(generation, 'UTF8') AS r FROM {TABLES} "
         f"WHERE id = ANY(%s)"
     ]
-    for number, (table_id, generation) in enumerate(asked.tables):
+    for number, (table_id, generation) in enumerate(tables):
         name = table_name(table_id, generation)
         parts.append(f"SELECT {number}, k, r FROM {name} WHERE k = ANY(%b::bytea[])")
-    return " UNION ALL ".join(parts), [[table_id for table_id, _ in asked.tables], *asked.keys]
+    return " UNION ALL ".join(parts)
 
 
 def _pointers(asked: Ask) -> tuple[str, list[Any]]:
