@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hopyard.config import DEFAULT_PROJECT, Config, load_config
+from hopyard.durable import sync
 from hopyard.engines.duckdb import DuckDBEngine
 from hopyard.errors import ConfigError, ConflictError, NotFoundError
-from hopyard.failpoint import Failpoint, never_fail
+from hopyard.failpoint import Failpoint, around, never_fail
 from hopyard.ingest.online_store import PROJECT_KIND, embedded_url, load_project, stored_url
 from hopyard.locks import FolderLocks
 from hopyard.model.codec import Frozen, from_json, to_json
@@ -77,9 +79,9 @@ def open_session(
         NotFoundError: not there, and `create` is False. The others: see `login`.
     """
     name = check_name("project", project or DEFAULT_PROJECT)
-    _open_folder(config.root, clock, create=create)
-    registry = SqlRegistry(sqlite_url(config.root / "registry.db"), clock=clock)
-    offline = DeltaOfflineStore(config.root)
+    _open_folder(config.root, clock, failpoint, create=create)
+    registry = SqlRegistry(sqlite_url(config.root / "registry.db"), clock=clock, failpoint=failpoint)
+    offline = DeltaOfflineStore(config.root, failpoint=failpoint)
     online_url = _open_project(registry, config, name, create=create)
     return Session(
         project=name,
@@ -88,7 +90,7 @@ def open_session(
         registry=registry,
         locks=FolderLocks(config.root / "locks"),
         offline=offline,
-        upkeep=DeltaUpkeep(offline),
+        upkeep=DeltaUpkeep(offline, failpoint=failpoint),
         online=open_online_store(
             online_url or embedded_url(config.root, name),
             timeout_seconds=config.online_timeout_seconds,
@@ -103,7 +105,7 @@ def open_session(
     )
 
 
-def _open_folder(root: Path, clock: Clock, *, create: bool) -> None:
+def _open_folder(root: Path, clock: Clock, failpoint: Failpoint, *, create: bool) -> None:
     marker = root / MARKER
     odd = sorted(set(str(root)) & _ODD_CHARACTERS)
     if odd:
@@ -133,7 +135,14 @@ def _open_folder(root: Path, clock: Clock, *, create: bool) -> None:
         (root / "locks").mkdir(exist_ok=True)
         written = root / f"{MARKER}.{os.getpid()}"
         written.write_bytes(to_json(StoreMarker(created_at_us=clock())) + b"\n")
-        written.replace(marker)
+        with around(failpoint, "store_marker_sync"):
+            sync(written)
+        with around(failpoint, "store_marker_rename"):
+            written.replace(marker)
+        with around(failpoint, "store_folder_sync"):
+            sync(root)
+            with suppress(PermissionError):  # of a folder that may be entered, but not listed
+                sync(root.parent)
     except OSError as error:
         raise ConfigError(
             f"A store cannot be made at {root}: {error.strerror}. Give a folder you can write to."

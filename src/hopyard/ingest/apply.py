@@ -17,6 +17,7 @@ from sqlglot import exp
 from hopyard.compute.event_time import event_times_us
 from hopyard.compute.layout import online_table
 from hopyard.errors import CorruptStoreError, OnlineBehindError, StoreError
+from hopyard.failpoint import around
 from hopyard.ingest.freshness import Histogram, ages, record_readable
 from hopyard.ingest.probe import files_to_probe
 from hopyard.ingest.touched import is_worth_following, touched_keys
@@ -58,7 +59,10 @@ def apply_rows(
             _bring_up(session, spec)
             return
         newest = _newest(spec, rows)  # to encode costs more than to choose
-        session.online.write(online_table(spec), encode(spec, newest), CommitPosition(number=commit.number))
+        with around(session.failpoint, "online_apply"):
+            session.online.write(
+                online_table(spec), encode(spec, newest), CommitPosition(number=commit.number)
+            )
     except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
     if not is_migrated:
@@ -115,8 +119,9 @@ def rebuild(session: Session, spec: FeatureGroupSpec) -> Commit:
     commit = session.offline.commits(spec.location)[-1]
     snapshot = session.offline.snapshot(spec.location, commit.number)
     table = online_table(spec)
-    session.online.ensure(table)
-    session.online.replace(table, _batches(session, spec, snapshot), CommitPosition(number=commit.number))
+    with around(session.failpoint, "online_rebuild"):
+        session.online.ensure(table)
+        session.online.replace(table, _batches(session, spec, snapshot), CommitPosition(number=commit.number))
     return commit
 
 
@@ -177,7 +182,8 @@ def _set_rows(
     waiting = EncodedRows(keys=pa.array([], pa.binary()), rows=pa.array([], pa.binary()), is_final=True)
     for rows in _chunks(_rows_of(session, spec, snapshot, keys)):
         if len(waiting.keys):
-            session.online.write(table, waiting, position)
+            with around(session.failpoint, "online_step"):
+                session.online.write(table, waiting, position)
             session.failpoint("online_rows_partly_set")
         there = rows.filter(rows.column(_IS_THERE)).drop_columns([_IS_THERE])
         gone = encode_keys(table, rows.filter(pc.invert(rows.column(_IS_THERE))))
@@ -188,7 +194,8 @@ def _set_rows(
             is_final=True,
         )
         events.merge(_ages(session, spec, there))
-    session.online.write(table, waiting, CommitPosition(number=upto))
+    with around(session.failpoint, "online_rows_set"):
+        session.online.write(table, waiting, CommitPosition(number=upto))
     return events
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
 from hopyard.compute.layout import online_table
-from hopyard.errors import AlreadyExistsError, ConflictError
+from hopyard.errors import AlreadyExistsError, ConflictError, StoreError
+from hopyard.failpoint import around
 from hopyard.ingest.apply import rebuild
 from hopyard.ingest.freshness import forget_readable
 from hopyard.ingest.infer import check_group
@@ -49,17 +51,22 @@ def create_group(
             id=id_,
             location=f"projects/{spec.project}/groups/{spec.name}_{version}-{id_}",
         )
+        record = _record(session, stored)
         at_us = session.clock() if created_at_us is None else created_at_us
         draft = Commit(number=0, committed_at_us=at_us, operation="create", actor=session.actor)
         try:
             session.offline.create(stored, draft)
             if stored.online_enabled:
-                session.online.ensure(online_table(stored))
+                with around(session.failpoint, "online_ensure"):
+                    session.online.ensure(online_table(stored))
                 rebuild(session, stored)
             session.failpoint("group_before_register")
-            session.registry.put(_record(session, stored), expected_revision=0)
+            session.registry.put(record, expected_revision=0)
         except BaseException as error:
-            session.online.drop(stored.id)
+            if may_be_stored(session, record):
+                raise
+            with suppress(StoreError), around(session.failpoint, "group_undo"):
+                session.online.drop(stored.id)
             session.offline.drop(stored.location)
             if isinstance(error, ConflictError):
                 raise already_exists(spec.name, version) from error
@@ -93,7 +100,8 @@ def delete_group(session: Session, spec: FeatureGroupSpec) -> None:
     with session.locks.hold(f"group.{spec.id}", timeout_seconds=session.config.lock_timeout_seconds):
         stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
         session.registry.delete(stored)
-        session.online.drop(spec.id)
+        with around(session.failpoint, "online_removal"):
+            session.online.drop(spec.id)
         session.offline.drop(spec.location)
         forget_readable(session, spec)
 
@@ -118,6 +126,18 @@ def already_exists(name: str, version: int) -> AlreadyExistsError:
         f"Feature group {name!r} version {version} exists. Use get_feature_group({name!r}, {version}), "
         f"or create_feature_group({name!r}) without a version to make the next one."
     )
+
+
+def may_be_stored(session: Session, record: Record) -> bool:
+    """Return whether the registry has a record, or cannot say so, although storing it raised.
+
+    The answer may be lost, or somebody interrupt what had succeeded. Then what the record speaks of has to stay.
+    """
+    try:
+        found = session.registry.find(record.project, record.kind, record.name, record.version)
+    except StoreError:
+        return True
+    return found is not None and found.id == record.id
 
 
 def _next_version(session: Session, spec: FeatureGroupSpec) -> int:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hopyard.errors import CorruptStoreError, FormatVersionError
+from hopyard.failpoint import Failpoint, around
 from hopyard.model.codec import from_json
 from hopyard.model.commit import Commit
 from hopyard.model.freshness import Latency
@@ -96,7 +97,7 @@ def record_readable(
     counted.commits.add(session.clock() - np.array(times, np.float64))
     if events is not None:
         counted.events.merge(events)
-    _write(_file(session, spec), counted)
+    _write(_file(session, spec), counted, session.failpoint)
 
 
 def ages(session: Session, event_times_us: pa.Int64Array) -> Histogram:
@@ -128,7 +129,7 @@ def _read(file: Path) -> Readable:
         return Readable()
 
 
-def _write(file: Path, counted: Readable) -> None:
+def _write(file: Path, counted: Readable, failpoint: Failpoint) -> None:
     """Replace the file as a whole. It is not forced to disk: after a power cut it may be an older one, or none."""
     written = file.with_name(f".{file.name}.{os.getpid()}")
     with suppress(OSError):
@@ -137,4 +138,5 @@ def _write(file: Path, counted: Readable) -> None:
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
             written.write_bytes(msgspec.json.encode(counted))
-        written.replace(file)
+        with around(failpoint, "freshness_rename"):
+            written.replace(file)

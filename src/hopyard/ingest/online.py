@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from hopyard.errors import ConfigError, SchemaMismatchError, StoreError
+from hopyard.failpoint import around
 from hopyard.ingest.apply import catch_up, commits_after, record_rebuild
 from hopyard.ingest.create import change_group, current_group
 from hopyard.ingest.freshness import forget_readable, read_readable
@@ -63,7 +64,7 @@ def enable_online(session: Session, spec: FeatureGroupSpec, *, allow_future: boo
             session.failpoint("online_built")
             _say_in_table(session, enabled)
         except Exception:
-            with suppress(StoreError):
+            with suppress(StoreError), around(session.failpoint, "online_undo"):
                 session.online.drop(spec.id)
             raise
         session.failpoint("online_in_table")
@@ -80,7 +81,8 @@ def disable_online(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec
         )
         session.failpoint("online_disabled")
         _say_in_table(session, spec)
-        session.online.drop(spec.id)
+        with around(session.failpoint, "online_drop"):
+            session.online.drop(spec.id)
         forget_readable(session, spec)
         return spec
 

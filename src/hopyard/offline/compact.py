@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from hopyard.durable import sync
 from hopyard.errors import CorruptStoreError
+from hopyard.failpoint import Failpoint, around
 from hopyard.model.arrow import has_dictionary, has_statistics
 from hopyard.model.commit import DataFile
 from hopyard.offline.actions import Add, MetaData
@@ -64,7 +65,9 @@ def batches(files: Sequence[tuple[Add, DataFile]], event_time: str | None) -> li
     return [batch for batch in found if len(batch) > 1]
 
 
-def merge(table: Path, files: Sequence[Add], metadata: MetaData, order: Sequence[str]) -> Merged:
+def merge(
+    table: Path, files: Sequence[Add], metadata: MetaData, order: Sequence[str], failpoint: Failpoint
+) -> Merged:
     """Write the rows of files of one partition into one new file, in order; return what takes the place of what.
 
     The new file is safe on the disk and no part of the table yet.
@@ -99,8 +102,9 @@ def merge(table: Path, files: Sequence[Add], metadata: MetaData, order: Sequence
             use_dictionary=[field.name for field in schema if has_dictionary(field.type)],
             write_statistics=[field.name for field in schema if has_statistics(field.type)],
         )
-        sync(path)
-        sync(path.parent)
+        with around(failpoint, "merged_file_sync"):
+            sync(path)
+            sync(path.parent)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -21,6 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from hopyard.durable import sync, sync_parents
 from hopyard.errors import ConflictError, CorruptStoreError, SchemaMismatchError, StoreError, TimeTravelError
+from hopyard.failpoint import Failpoint, around, never_fail
 from hopyard.model.arrow import to_arrow, to_arrow_schema
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.commit import ChangeFile, Commit, Snapshot
@@ -60,8 +61,8 @@ class DeltaOfflineStore:
 
     capabilities = OfflineCapabilities(has_change_feed=True)
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, failpoint: Failpoint = never_fail) -> None:
+        self._root, self._failpoint = root, failpoint
         self._open: dict[str, OpenTable] = {}
         self._pid = os.getpid()
         self._guard = threading.Lock()
@@ -70,19 +71,21 @@ class DeltaOfflineStore:
         path = self._root / spec.location
         path.mkdir(parents=True, exist_ok=True)
         stored = msgspec.structs.replace(commit, number=0)
-        DeltaTable.create(
-            str(path),
-            schema=to_arrow_schema(spec.schema),
-            partition_by=list(spec.partition_key),
-            mode="error",
-            name=spec.label,
-            description=spec.description,
-            configuration={**_PROPERTIES, SPEC_KEY: to_json(spec).decode()},
-            commit_properties=_properties(stored, version=0),
-            raise_if_key_not_exists=False,
-        )
-        _fsync(path, 0)
-        sync_parents(path, self._root)
+        with around(self._failpoint, "delta_create"):
+            DeltaTable.create(
+                str(path),
+                schema=to_arrow_schema(spec.schema),
+                partition_by=list(spec.partition_key),
+                mode="error",
+                name=spec.label,
+                description=spec.description,
+                configuration={**_PROPERTIES, SPEC_KEY: to_json(spec).decode()},
+                commit_properties=_properties(stored, version=0),
+                raise_if_key_not_exists=False,
+            )
+        self._sync(path, 0)
+        with around(self._failpoint, "delta_parents_sync"):
+            sync_parents(path, self._root)
         return stored
 
     def spec(self, location: str) -> FeatureGroupSpec:
@@ -118,6 +121,7 @@ class DeltaOfflineStore:
             draft = _draft(opened.log, base.table_version, commit)
             properties = _properties(draft, version=base.table_version + 1)
             table = self._table(location, opened)
+            self._failpoint("before_delta_commit")
             try:
                 apply(table, change, properties)
                 if table.version() == base.table_version:  # a merge that met no row makes no version
@@ -133,6 +137,7 @@ class DeltaOfflineStore:
                     f"Writing to {location!r} failed, and nothing of it is visible: {error}. "
                     f"Is the disk full? Otherwise look with `hopyard verify`."
                 ) from error
+            self._failpoint("after_delta_commit")
             return self._finish(location, opened, table.version())
 
     def alter(self, location: str, spec: FeatureGroupSpec, commit: Commit | None) -> Commit | None:
@@ -155,20 +160,24 @@ class DeltaOfflineStore:
             ]
             try:
                 if added:
-                    table.alter.add_columns(added, commit_properties=_properties(draft, version=version + 1))
+                    with around(self._failpoint, "delta_columns"):
+                        table.alter.add_columns(
+                            added, commit_properties=_properties(draft, version=version + 1)
+                        )
                     version += 1
                 # Without new columns (a call that died had added them) the commit goes with the spec.
-                table.alter.set_table_properties(
-                    {SPEC_KEY: to_json(spec).decode()},
-                    raise_if_not_exists=False,
-                    commit_properties=_properties(None if added else draft, version=version + 1),
-                )
+                with around(self._failpoint, "delta_spec"):
+                    table.alter.set_table_properties(
+                        {SPEC_KEY: to_json(spec).decode()},
+                        raise_if_not_exists=False,
+                        commit_properties=_properties(None if added else draft, version=version + 1),
+                    )
             except DeltaError as error:
                 self._forget(location)
                 raise ConflictError(f"Changing the features of {location!r} failed: {error}") from error
             opened.log.update()
             opened.snapshot = None
-            _fsync(self._root / location, opened.log.latest.version)
+            self._sync(self._root / location, opened.log.latest.version)
             return draft
 
     def drop(self, location: str) -> None:
@@ -249,8 +258,16 @@ class DeltaOfflineStore:
         version = next(version for version in reversed(log.versions) if version.number == number)
         assert version.commit is not None
         names = [add.path for add in version.adds] + [cdc.path for cdc in version.cdc]
-        _fsync(self._root / location, number, [Path(log.path(name)) for name in names])
+        self._sync(self._root / location, number, [Path(log.path(name)) for name in names])
         return version.commit
+
+    def _sync(self, table: Path, version: int, files: Sequence[Path] = ()) -> None:
+        """Force the new files, a version and their folders to disk: what is acknowledged survives a power cut."""
+        log = table / FOLDER
+        folders = {folder for file in files for folder in file.parents if folder.is_relative_to(table)}
+        with around(self._failpoint, "delta_sync"):
+            for path in (*files, log / f"{version:020}.json", *sorted(folders | {log, table})):
+                sync(path)
 
     def folder(self, location: str) -> Path:
         """Return the folder of a table."""
@@ -279,11 +296,3 @@ def _properties(commit: Commit | None, *, version: int) -> CommitProperties:
         custom_metadata={COMMIT_KEY: to_json(commit).decode()} if commit else None,
         app_transactions=[Transaction(WRITER_APP, version)],
     )
-
-
-def _fsync(table: Path, version: int, files: Sequence[Path] = ()) -> None:
-    """Force the new files, a version and their folders to disk: what is acknowledged survives a power cut."""
-    log = table / FOLDER
-    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(table)}
-    for path in (*files, log / f"{version:020}.json", *sorted(folders | {log, table})):
-        sync(path)

@@ -16,6 +16,7 @@ import msgspec
 
 from hopyard.durable import sync
 from hopyard.errors import ConflictError
+from hopyard.failpoint import Failpoint, around
 from hopyard.offline.log import FOLDER
 
 WRITER_APP = "hopyard.writer"
@@ -28,6 +29,7 @@ def publish(
     operation: str,
     *,
     now_us: int,
+    failpoint: Failpoint,
     facts: Mapping[str, Any] | None = None,
     actions: Iterable[Mapping[str, Any]] = (),
 ) -> None:
@@ -47,12 +49,15 @@ def publish(
     draft = table / FOLDER / f".{uuid.uuid4().hex}{DRAFT_SUFFIX}"
     try:
         draft.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines) + b"\n")
-        sync(draft)
-        os.link(draft, table / FOLDER / f"{number:020}.json")
+        with around(failpoint, "version_draft_sync"):
+            sync(draft)
+        with around(failpoint, "version_link"):
+            os.link(draft, table / FOLDER / f"{number:020}.json")
     except FileExistsError as error:
         raise ConflictError(
             f"Version {number} of the table at {table} was written by somebody else."
         ) from error
     finally:
         draft.unlink(missing_ok=True)
-    sync(table / FOLDER)
+    with around(failpoint, "version_sync"):
+        sync(table / FOLDER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from hopyard.errors import StoreError
+from hopyard.failpoint import Failpoint, around, never_fail
 from hopyard.model.commit import DiskUsage, Freed
 from hopyard.offline.actions import VACUUM_KEY, Vacuum
 from hopyard.offline.compact import Merged, actions, batches, merge
@@ -27,8 +28,8 @@ CHECKPOINT_EVERY = 50
 class DeltaUpkeep:
     """Implements `ports.OfflineUpkeep` on the tables of a `DeltaOfflineStore`."""
 
-    def __init__(self, store: DeltaOfflineStore) -> None:
-        self._store = store
+    def __init__(self, store: DeltaOfflineStore, *, failpoint: Failpoint = never_fail) -> None:
+        self._store, self._failpoint = store, failpoint
 
     def compact(
         self,
@@ -53,12 +54,12 @@ class DeltaUpkeep:
         for batch in todo:
             if is_stopping():
                 break
-            merged = merge(table, batch, metadata, order)
+            merged = merge(table, batch, metadata, order, self._failpoint)
             try:
                 with hold():
                     is_current = self._switch(location, merged, now_us)
             except BaseException:
-                _remove(table, merged)
+                self._remove_unused(location, merged)
                 raise
             if not is_current:
                 _remove(table, merged)
@@ -74,7 +75,8 @@ class DeltaUpkeep:
             if opened.log.latest.version < last + CHECKPOINT_EVERY:
                 return False
         try:
-            DeltaTable(str(table)).create_checkpoint()
+            with around(self._failpoint, "checkpoint"):
+                DeltaTable(str(table)).create_checkpoint()
         except DeltaError as error:
             raise StoreError(f"No checkpoint could be written for {location!r}: {error}") from error
         return True
@@ -87,6 +89,7 @@ class DeltaUpkeep:
                 opened.log.latest.version + 1,
                 "VACUUM START",
                 now_us=now_us,
+                failpoint=self._failpoint,
                 facts={VACUUM_KEY: msgspec.json.encode(vacuum).decode()},
             )
             opened.log.update()
@@ -126,6 +129,16 @@ class DeltaUpkeep:
                 history_bytes=sum(sizes),
             )
 
+    def _remove_unused(self, location: str, merged: Merged) -> None:
+        """Remove a merged file, unless it is a part of the table already, or nobody can say: then a sweep decides."""
+        table = self._store.folder(location)
+        with suppress(StoreError, OSError):
+            if (table / FOLDER).exists():
+                with self._store.opened(location) as opened:
+                    if merged.added.path in opened.log.latest.files:
+                        return
+            _remove(table, merged)
+
     def _switch(self, location: str, merged: Merged, now_us: int) -> bool:
         """Put the merged file in the place of the others, if they are still a part of the table."""
         with self._store.opened(location) as opened:
@@ -138,6 +151,7 @@ class DeltaUpkeep:
                 log.latest.version + 1,
                 "OPTIMIZE",
                 now_us=now_us,
+                failpoint=self._failpoint,
                 actions=actions(merged, now_us=now_us),
             )
             log.update()

@@ -22,6 +22,7 @@ from weakref import WeakSet
 import lmdb
 
 from hopyard.errors import ConfigError, CorruptStoreError, FormatVersionError, StoreError
+from hopyard.failpoint import Failpoint
 from hopyard.locks import FolderLocks
 from hopyard.ports import Locks
 
@@ -74,7 +75,7 @@ class Environment:
     so: LMDB does not bear to be closed under a transaction that another thread is beginning.
     """
 
-    def __init__(self, folder: Path, *, sync: Sync, map_size_bytes: int) -> None:
+    def __init__(self, folder: Path, *, sync: Sync, map_size_bytes: int, failpoint: Failpoint) -> None:
         """Open (or create) the files. Only the holder of the writer lock may do that."""
         self.folder, self.sync, self.is_closed = folder, sync, False
         self.handles: dict[bytes, Any] = {}
@@ -89,17 +90,21 @@ class Environment:
                 self.marks = self.lmdb.open_db(b"__marks__", txn=txn)
                 for _, name in txn.cursor(self.tables):
                     self.handles[name] = self.lmdb.open_db(name, txn=txn)
+                failpoint("before_online_open")
+            failpoint("after_online_open")
         except BaseException:
             self.lmdb.close()
             raise
         self.inode = _inode(folder)
 
-    def create_databases(self, names: Sequence[bytes]) -> None:
+    def create_databases(self, names: Sequence[bytes], failpoint: Failpoint) -> None:
         """Open the handles of these databases, which are made if they are not there. Under the writer lock."""
         missing = [name for name in names if name not in self.handles]
         if missing:
             with self.lmdb.begin(write=True) as txn:
                 opened = {name: self.lmdb.open_db(name, txn=txn) for name in missing}
+                failpoint("before_online_databases")
+            failpoint("after_online_databases")
             self.handles |= opened
 
     def __enter__(self) -> bool:
@@ -128,7 +133,15 @@ class SharedEnvironment:
         self.users: WeakSet[object] = WeakSet()
         self.lock = threading.Lock()
 
-    def open(self, locks: Locks, *, timeout_seconds: float, sync: Sync, map_size_bytes: int) -> Environment:
+    def open(
+        self,
+        locks: Locks,
+        *,
+        timeout_seconds: float,
+        sync: Sync,
+        map_size_bytes: int,
+        failpoint: Failpoint,
+    ) -> Environment:
         """Return the open environment, its files created if they are not there.
 
         Raises:
@@ -140,7 +153,9 @@ class SharedEnvironment:
             refuse_network_filesystem(self.folder, _mounts())
             with locks.hold(WRITER_LOCK, timeout_seconds=timeout_seconds), self.lock, translated(self.folder):
                 if self.opened is None:
-                    self.opened = Environment(self.folder, sync=sync, map_size_bytes=map_size_bytes)
+                    self.opened = Environment(
+                        self.folder, sync=sync, map_size_bytes=map_size_bytes, failpoint=failpoint
+                    )
                 opened = self.opened
         if opened.sync != sync:
             raise ConfigError(

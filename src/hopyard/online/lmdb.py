@@ -248,6 +248,7 @@ class LmdbOnlineStore:
             timeout_seconds=self._timeout,
             sync=self._sync,
             map_size_bytes=self._map_size_bytes,
+            failpoint=self._failpoint,
         )
 
     def _pointer(self, table_id: str) -> bytes | None:
@@ -321,9 +322,11 @@ class LmdbOnlineStore:
                 if not is_open:  # A fork came between. To open it anew takes the lock that is held here.
                     continue
                 environment.lmdb.reader_check()
-                environment.create_databases(names)
+                environment.create_databases(names, self._failpoint)
                 with environment.lmdb.begin(write=True) as txn:
                     yield txn, environment
+                    self._failpoint("before_online_commit")
+                self._failpoint("after_online_commit")
                 return
 
 

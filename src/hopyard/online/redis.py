@@ -127,7 +127,7 @@ class RedisOnlineStore:
         for batch in batches[:-1]:
             self._write(lambda client, batch=batch: self._script(client, batch))
             self._failpoint("online_batch_written")
-        self._failpoint("online_before_commit")
+        self._failpoint("before_online_commit")
 
         def last(client: Any) -> None:
             with client.pipeline(transaction=True) as pipe:
@@ -137,7 +137,7 @@ class RedisOnlineStore:
                 pipe.execute()
 
         self._write(last)
-        self._failpoint("online_after_commit")
+        self._failpoint("after_online_commit")
 
     def replace(self, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position) -> None:
         """Replace the whole content by the batches; readers see the old or the new one, never a part."""
@@ -148,7 +148,7 @@ class RedisOnlineStore:
             for batch in _batches(table.id, new, rows):
                 self._write(lambda client, batch=batch: self._script(client, batch))
             self._failpoint("online_batch_written")
-        self._failpoint("online_before_switch")
+        self._failpoint("before_online_switch")
 
         def switch(client: Any) -> None:
             with client.pipeline(transaction=True) as pipe:
@@ -158,7 +158,7 @@ class RedisOnlineStore:
 
         self._write(switch)
         self._current[table.id] = new
-        self._failpoint("online_after_switch")
+        self._failpoint("after_online_switch")
         if old is not None:
             self._clear(table.id, old)
 

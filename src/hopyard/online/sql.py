@@ -161,10 +161,10 @@ class SqlOnlineStore(ABC):
             for part in parts:
                 self._put_part(cursor, name=name, part=part, is_final=rows.is_final)
             self._set(cursor, table.id, generation, upto)
-            self._failpoint("online_before_commit")
+            self._failpoint("before_online_commit")
 
         self._write(work)
-        self._failpoint("online_after_commit")
+        self._failpoint("after_online_commit")
 
     def replace(self, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position) -> None:
         """Replace the whole content by the batches; readers see the old or the new one, never a part."""
@@ -186,10 +186,10 @@ class SqlOnlineStore(ABC):
             if old is None:
                 cursor.execute(self.insert_ignoring(), (table.id, new))
             self._set(cursor, table.id, new, upto)
-            self._failpoint("online_before_switch")
+            self._failpoint("before_online_switch")
 
         self._write(switch)
-        self._failpoint("online_after_switch")
+        self._failpoint("after_online_switch")
         self.current[table.id] = new
         self._drop_all(table.id, but=name)
 

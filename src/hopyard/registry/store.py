@@ -41,6 +41,7 @@ from hopyard.errors import (
     NotFoundError,
     StoreError,
 )
+from hopyard.failpoint import Failpoint, never_fail
 from hopyard.ports import Record, RecordKind
 from hopyard.registry.migrations import upgrade
 from hopyard.registry.tables import HEAD, HISTORY, RECORD, VERSION_TABLE
@@ -64,7 +65,7 @@ class SqlRegistry:
     Nothing is opened before the first call. Safe for threads, for processes, and after a fork.
     """
 
-    def __init__(self, url: str | URL, *, clock: Clock) -> None:
+    def __init__(self, url: str | URL, *, clock: Clock, failpoint: Failpoint = never_fail) -> None:
         """Args: url: SQLAlchemy's form, such as `sqlite:////folder/registry.db`. Raises ConfigError."""
         try:
             self._url = make_url(url)
@@ -77,7 +78,7 @@ class SqlRegistry:
                 f"{str(url)!r} names no file, so other processes and threads would not see the registry. "
                 f"Give one, such as sqlite:////folder/registry.db."
             )
-        self._clock = clock
+        self._clock, self._failpoint = clock, failpoint
         self._opened: Engine | None = None
         self._opening = threading.Lock()
         self._pid = os.getpid()
@@ -198,6 +199,8 @@ class SqlRegistry:
     def _writing(self) -> Iterator[Connection]:
         with self._errors("written"), _for_writing(self._engine()).begin() as connection:
             yield connection
+            self._failpoint("before_registry_commit")
+        self._failpoint("after_registry_commit")
 
     @contextmanager
     def _errors(self, done: str) -> Iterator[None]:
@@ -228,7 +231,7 @@ class SqlRegistry:
             if self._opened is None:
                 engine = _create_engine(self._url)
                 with self._errors("opened"):
-                    _prepare(engine)
+                    _prepare(engine, self._failpoint)
                 self._opened = engine
             return self._opened
 
@@ -276,7 +279,7 @@ def _for_writing(engine: Engine) -> Engine:
     return engine.execution_options(hopyard_begin="BEGIN IMMEDIATE")
 
 
-def _prepare(engine: Engine) -> None:
+def _prepare(engine: Engine, failpoint: Failpoint) -> None:
     """Create the schema, or bring it up to date; any number of processes may do so at once.
 
     Raises:
@@ -289,6 +292,8 @@ def _prepare(engine: Engine) -> None:
                 _use_wal(engine)
             with _for_writing(engine).begin() as connection:
                 upgrade(connection)
+                failpoint("before_registry_upgrade")
+            failpoint("after_registry_upgrade")
         except DBAPIError:
             # Most likely somebody else is creating the same tables: look again.
             if time.monotonic() > deadline:

@@ -13,6 +13,7 @@ from typing import cast
 import msgspec
 
 from hopyard.errors import AlreadyExistsError, NotFoundError, TrainingDatasetError
+from hopyard.ingest.create import may_be_stored
 from hopyard.ingest.draft import check_version
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import (
@@ -130,10 +131,13 @@ def create_dataset(
                 manifest = msgspec.structs.replace(manifest, version=_next_version(session, manifest))
             if manifest.location:
                 check_location(manifest.location)
+            record = _record(session, manifest)
             publish(session, manifest, folder)
             try:
-                session.registry.put(_record(session, manifest), expected_revision=0)
+                session.registry.put(record, expected_revision=0)
             except BaseException:
+                if may_be_stored(session, record):
+                    raise
                 shutil.rmtree(dataset_folder(session, manifest), ignore_errors=True)
                 raise
             return manifest

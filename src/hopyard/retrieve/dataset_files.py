@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from hopyard.durable import sync, sync_parents
 from hopyard.errors import CorruptStoreError, NotFoundError, TrainingDatasetError
+from hopyard.failpoint import around
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import MANIFEST_FORMAT, Manifest, TrainingFile
 from hopyard.retrieve.formats import get_format
@@ -124,18 +125,22 @@ def read_spine(session: Session, manifest: Manifest) -> pa.Table:
 def publish(session: Session, manifest: Manifest, written: Path) -> None:
     """Put the manifest into the written folder and move it to its place, everything on disk before it shows."""
     (written / MANIFEST_FILE).write_bytes(msgspec.json.format(to_json(manifest), indent=2) + b"\n")
-    for path in sorted(written.rglob("*")):
-        sync(path)
-    sync(written)
+    with around(session.failpoint, "dataset_files_sync"):
+        for path in sorted(written.rglob("*")):
+            sync(path)
+        sync(written)
     target = dataset_folder(session, manifest)
     old = written.with_name(written.name + "-old")
     if target.exists():
-        target.rename(old)
-    written.rename(target)
-    if manifest.location:
-        sync(target.parent)
-    else:
-        sync_parents(target, session.root)
+        with around(session.failpoint, "old_dataset_rename"):
+            target.rename(old)
+    with around(session.failpoint, "dataset_rename"):
+        written.rename(target)
+    with around(session.failpoint, "dataset_folder_sync"):
+        if manifest.location:
+            sync(target.parent)
+        else:
+            sync_parents(target, session.root)
     shutil.rmtree(old, ignore_errors=True)
 
 
