@@ -1,16 +1,12 @@
-"""A writer is killed with SIGKILL, at named points and at random times: what was acknowledged is there, nothing torn.
+"""A writer is killed with SIGKILL around its commit: who reads, writes and catches up next does what the docs say.
 
-Each writer notes in a journal outside of the store what it begins and what was acknowledged. `HOPYARD_CRASH_KILLS`
-says how many random kills there are: 10, or more by `make crash`.
+Every point is killed at in test_failpoints.py, and random times are in test_random_kills.py.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import random
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from children import assert_killed
 from hopyard.connect import open_session
 from hopyard.errors import NotFoundError, OnlineBehindError
 from hopyard.failpoint import Failpoint
@@ -27,12 +24,7 @@ from hopyard.project import Project
 from hopyard.testing.store import open_store
 from parity import assert_online_equals_offline, online_lock, online_rows
 
-SPAWN = multiprocessing.get_context("spawn")
 START = datetime(2024, 1, 1, tzinfo=UTC)
-KILLS = int(os.environ.get("HOPYARD_CRASH_KILLS", "10"))
-KILLS_PER_STORE = 10
-
-Row = tuple[str, datetime, float]
 
 
 def row(key: str, hour: int, value: float) -> dict[str, object]:
@@ -119,18 +111,6 @@ def run_and_die(folder: Path, operation: str, point: str) -> None:
 
 def create_and_die(folder: Path) -> None:
     new_group(open_store(folder, failpoint=die_at("group_before_register"))).insert([row("a", 1, 1.0)])
-
-
-def start(target: Callable[..., None], *arguments: object) -> multiprocessing.process.BaseProcess:
-    process = SPAWN.Process(target=target, args=arguments)
-    process.start()
-    return process
-
-
-def assert_killed(target: Callable[..., None], *arguments: object) -> None:
-    process = start(target, *arguments)
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL
 
 
 def filled(folder: Path) -> Project:
@@ -290,80 +270,3 @@ def test_what_is_inserted_while_the_online_store_is_behind_is_committed_each_tim
     assert {("d", START + timedelta(hours=hour), float(hour)) for hour in (1, 2, 3)} <= set(content(group))
     assert group.catch_up_online() == 3
     assert_online_equals_offline(project, group)
-
-
-# Random kills: a writer works through operations that follow from a seed, and a model says what each one leaves.
-
-Model = dict[tuple[str, datetime], float]
-
-
-def step(seed: int, number: int, model: Model) -> tuple[str, list[dict[str, object]], Model]:
-    """Return operation `number` of a seed: its kind, its frame, and what the table holds after it."""
-    draw = random.Random(f"{seed}-{number}")
-    kind = draw.choices(["insert", "overwrite", "remove_keys", "remove_rows"], [8, 1, 1, 1])[0]
-    keys = draw.sample([f"k{index}" for index in range(12)], 4)
-    rows = [row(key, draw.randrange(6), number + draw.random()) for key in keys]
-    named: Model = {(str(r["key"]), r["at"]): r["value"] for r in rows}  # type: ignore[misc]
-    if kind == "insert":
-        return kind, rows, model | named
-    if kind == "overwrite":
-        return kind, rows, named
-    if kind == "remove_keys":
-        frame: list[dict[str, object]] = [{"key": key} for key in keys]
-        return kind, frame, {place: value for place, value in model.items() if place[0] not in keys}
-    frame = [{"key": r["key"], "at": r["at"]} for r in rows]
-    return kind, frame, {place: value for place, value in model.items() if place not in named}
-
-
-def do(group: FeatureGroup, kind: str, frame: list[dict[str, object]]) -> None:
-    if kind.startswith("remove"):
-        group.remove_rows(frame)
-    else:
-        group.insert(frame, overwrite=kind == "overwrite")
-
-
-def work(folder: Path, journal: Path, seed: int, first: int, model: Model) -> None:
-    group = group_of(open_store(folder))
-    with journal.open("a") as file:
-        for number in range(first, first + 10_000):
-            kind, frame, model = step(seed, number, model)
-            do(group, kind, frame)
-            file.write(f"{number}\n")
-            file.flush()
-
-
-@pytest.mark.parametrize("seed", range((KILLS + KILLS_PER_STORE - 1) // KILLS_PER_STORE))
-def test_killed_at_any_time_nothing_acknowledged_is_lost_and_nothing_is_torn(
-    tmp_path: Path, seed: int
-) -> None:
-    folder, journal = tmp_path / "store", tmp_path / "journal"
-    new_group(open_store(folder)).save([row("k0", 0, -1.0)])
-    model: Model = {("k0", START): -1.0}
-    number = 0
-    draw = random.Random(seed)
-    for kill in range(min(KILLS_PER_STORE, KILLS - seed * KILLS_PER_STORE)):
-        journal.write_text("")
-        process = start(work, folder, journal, seed, number, model)
-        while process.is_alive() and not journal.read_text():  # until it works, however slow the machine
-            time.sleep(0.005)
-        time.sleep(draw.random() * 0.2)
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-
-        acknowledged = [int(line) for line in journal.read_text().split("\n")[:-1]]
-        for done in range(number, acknowledged[-1] + 1):
-            model = step(seed, done, model)[2]
-        number = acknowledged[-1] + 1
-        in_flight = step(seed, number, model)[2]
-        project = open_store(folder)
-        group = group_of(project)
-        found = {(r["key"], r["at"]): r["value"] for r in group.read(dataframe_type="python")}
-        assert found in (model, in_flight), f"torn after kill {kill}"
-        if found != model:
-            model, number = in_flight, number + 1
-        kind, frame, model = step(seed, number, model)
-        do(group, kind, frame)
-        number += 1
-        assert {(r["key"], r["at"]): r["value"] for r in group.read(dataframe_type="python")} == model
-        assert_online_equals_offline(project, group)
