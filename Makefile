@@ -1,8 +1,8 @@
 # make demo    the main job on real data, in ./hopyard-demo
 # make test    the tests; make test ARGS='tests/unit -k schema' selects
 # make check   format, lint, types, import layers, docs build
-# make crash   a thousand writers killed at random times; make crash KILLS=100
-# make fuzz    random queries compared with the oracle; make fuzz CASES=100000 WORKERS=2
+# make crash   a thousand writers killed, ten minutes of readers beside writers; make crash KILLS=100 SECONDS=60
+# make fuzz    random queries, and histories of online rows; make fuzz KIND=online CASES=100000 WORKERS=2
 # make hashes  the hashes of training datasets, with other versions of the libraries
 # make bench   every workload; make bench WORKLOAD=<name> RUNS=10
 # make docs    the documentation, in ./site
@@ -17,6 +17,8 @@ PYTHON ?= python3
 ARGS ?=
 RUNS ?= 5
 KILLS ?= 1000
+SECONDS ?= 600
+KIND ?= all
 CASES ?= 10000
 SEED ?=
 WORKERS ?= 2
@@ -57,10 +59,10 @@ check: $(DEV)
 	$(BIN)/mkdocs build --strict --quiet --site-dir site
 
 crash: $(DEV)
-	HOPYARD_CRASH_KILLS=$(KILLS) $(BIN)/python -m pytest -n $(WORKERS) tests/crash $(ARGS)
+	HOPYARD_CRASH_KILLS=$(KILLS) HOPYARD_CRASH_SECONDS=$(SECONDS) $(BIN)/python -m pytest -n $(WORKERS) tests/crash $(ARGS)
 
 fuzz: $(DEV)
-	$(BIN)/python tests/fuzz/run.py --cases $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python tests/fuzz/run.py --kind $(KIND) --cases $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 hashes: $(DEV)
 	$(BIN)/python tests/hashes/run.py $(ARGS)

@@ -1,9 +1,12 @@
-"""Compares random queries with the oracle, by the ten thousand: `make fuzz CASES=100000 WORKERS=2`.
+"""Compares random queries with the oracle, and online rows with their table: `make fuzz CASES=100000 WORKERS=2`.
 
-A case is one query whose answer was compared. To draw and store tables costs more than to query them, so ten queries of
-every kind are drawn for each set of tables, each run in one of the ways of `variants.py`. A round has a store of its
-own, in memory where that is possible, and a seed; a failure is reduced to a small example and printed with the seed
-that repeats it.
+A case of the kind `queries` is one query whose answer was compared. To draw and store tables costs more than to query
+them, so ten queries of every kind are drawn for each set of tables, each run in one of the ways of `variants.py`. A
+case of the kind `online` is one history of a group, with crashes, after each step of which its online table was
+compared (`online_histories.py`).
+
+A round has a store of its own, in memory where that is possible, and a seed; a failure is reduced to a small example
+and printed with the seed that repeats it.
 """
 
 from __future__ import annotations
@@ -34,10 +37,13 @@ from hopyard.queries import Query
 from hopyard.session import Session
 from hopyard.testing.store import ManualClock, open_store
 from hopyard.time import from_micros
+from online_histories import History, Stores, layouts
+from online_histories import play as play_history
 from variants import VARIANTS
 
 N_QUERIES = 10
 EXAMPLES_PER_ROUND = 100
+KINDS = ("queries", "online")
 
 
 class Round:
@@ -105,14 +111,38 @@ class Round:
             query = query.as_of(from_micros(at_us), exclude_until=until)
             self.compare(data, query, current, may_raise=may_raise)
 
+    def close(self) -> None:
+        for session in self.sessions.values():
+            session.engine.close()
+        self.fs._session.registry.close()
+        self.fs._session.online.close()
 
-def play(number: int) -> tuple[int, int, str]:
-    """Play one round; return its number, how many queries were compared, and what went wrong."""
+
+class OnlineRound:
+    """One store, and how many histories of groups in it were compared."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stores = Stores(folder / "store")
+        self.n_compared = 0
+
+    def history(self, data: st.DataObject) -> None:
+        """Draw a group and its history, and compare after each step."""
+        history = History(self.stores, data.draw(layouts()), f"g{next(self.stores.numbers)}")
+        play_history(history, data)
+        self.n_compared += 1
+
+    def close(self) -> None:
+        self.stores.close()
+
+
+def play(work: tuple[str, int]) -> tuple[str, int, int, str]:
+    """Play one round; return its kind and number, how many cases were compared, and what went wrong."""
+    kind, number = work
     warnings.simplefilter("ignore", HopyardWarning)
     folder = Path(
         tempfile.mkdtemp(prefix="hopyard-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
     )
-    one = Round(folder)
+    one = Round(folder) if kind == "queries" else OnlineRound(folder)
 
     @seed(number)
     @settings(
@@ -125,7 +155,10 @@ def play(number: int) -> tuple[int, int, str]:
     )
     @given(data=st.data())
     def cases(data: st.DataObject) -> None:
-        (one.history if number % 2 else one.state)(data)
+        if isinstance(one, OnlineRound) or number % 2:
+            one.history(data)
+        else:
+            one.state(data)
 
     try:
         cases()
@@ -133,42 +166,48 @@ def play(number: int) -> tuple[int, int, str]:
     except Exception:
         failure = traceback.format_exc()
     finally:
-        for session in one.sessions.values():
-            session.engine.close()
-        one.fs._session.registry.close()
-        one.fs._session.online.close()
+        one.close()
         shutil.rmtree(folder, ignore_errors=True)
-    return number, one.n_compared, failure
+    return kind, number, one.n_compared, failure
 
 
 def main() -> int:
-    """Play rounds until enough queries were compared; return 1 if one gave a wrong answer."""
+    """Play rounds until enough cases of each kind were compared; return 1 if one gave a wrong answer."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=10_000, help="how many queries to compare")
+    parser.add_argument("--cases", type=int, default=10_000, help="how many cases of each kind to compare")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, help="play this one round again")
+    parser.add_argument("--kind", choices=[*KINDS, "all"], default="all")
+    parser.add_argument("--seed", type=int, help="play this one round of one kind again")
     options = parser.parse_args()
+    kinds = KINDS if options.kind == "all" else (options.kind,)
     if options.seed is not None:
-        _, n_compared, failure = play(options.seed)
-        sys.stdout.write(f"{failure}{n_compared:,} queries compared\n")
+        if len(kinds) > 1:
+            parser.error(f"--seed needs --kind: {' or '.join(KINDS)}")
+        _, _, n_compared, failure = play((kinds[0], options.seed))
+        sys.stdout.write(f"{failure}{n_compared:,} cases of {kinds[0]} compared\n")
         return 1 if failure else 0
+    return 1 if sum(_run(kind, options.cases, options.workers) for kind in kinds) else 0
+
+
+def _run(kind: str, n_cases: int, n_workers: int) -> int:
+    """Play rounds of one kind until enough cases were compared, or too many failed; return how many failed."""
     first = time.time_ns() // 1_000_000 * 1_000  # new cases in each run
     started, n_compared, n_failed = time.monotonic(), 0, 0
-    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-        for number, n, failure in pool.imap_unordered(play, count(first)):
+    with multiprocessing.get_context("spawn").Pool(n_workers) as pool:
+        for _, number, n, failure in pool.imap_unordered(play, ((kind, seed) for seed in count(first))):
             n_compared += n
             if failure:
                 n_failed += 1
-                sys.stdout.write(f"{failure}\nRepeat it with: make fuzz SEED={number}\n")
+                sys.stdout.write(f"{failure}\nRepeat it with: make fuzz KIND={kind} SEED={number}\n")
             rate = n_compared / (time.monotonic() - started)
             sys.stdout.write(
-                f"{n_compared:,} queries compared, {rate:.0f} a second, {n_failed} rounds failed\n"
+                f"{n_compared:,} cases of {kind} compared, {rate:.0f} a second, {n_failed} rounds failed\n"
             )
             sys.stdout.flush()
-            if n_compared >= options.cases or n_failed >= 5:
+            if n_compared >= n_cases or n_failed >= 5:
                 pool.terminate()
                 break
-    return 1 if n_failed else 0
+    return n_failed
 
 
 if __name__ == "__main__":
