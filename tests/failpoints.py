@@ -41,14 +41,18 @@ _IN_PLACE_OF_STEPS = {
     ("offline/change.py", "execute"): "`apply` is a step itself, wherever the offline store calls it",
     ("ingest/online_store.py", "online.drop"): "nobody reads the store that a project has left",
     ("online/mysql.py", "commit"): "the transaction of `SqlOnlineStore`, which has the points",
-    ("retrieve/serving.py", "replace"): "a file for services, outside of the store, that can be written again",
+    (
+        "retrieve/serving.py",
+        "replace",
+    ): "a file for services, outside of the store, that can be written again",
+    ("online/redis.py", "begin"): "a temporary file, in which the rows of a scan are sorted",
     ("trust.py", "sync"): "a file of the user outside of every store, of lines that are appended",
     ("demo/folder.py", "rename"): "the demo makes room for itself before it opens its store",
     ("query/sql.py", "replace"): "a part of a SQL tree takes the place of another one",
 }
 """Calls that need no points where they stand, and why."""
 
-_ON_SERVERS = {"online/redis.py", "online/sql.py"}
+_ON_SERVERS = {"online/mysql.py", "online/postgresql.py", "online/redis.py", "online/sql.py"}
 """Modules whose points are reached where there is a server; operations of the embedded store never come there."""
 
 

@@ -234,14 +234,10 @@ Lookup: TypeAlias = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class OnlineCapabilities:
-    """Facts about an online store.
-
-    `has_atomic_commits`: rows and mark become visible together. `has_snapshot_scans`: a scan shows one state.
-    """
+    """Facts about an online store. `has_atomic_commits`: rows and mark become visible together."""
 
     has_atomic_commits: bool
     is_embedded: bool = False
-    has_snapshot_scans: bool = True
 
 
 class OnlineStore(Protocol):

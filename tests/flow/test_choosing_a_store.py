@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,30 @@ from hopyard.errors import ConfigError, FeatureVectorError, MissingPackageError,
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
 from hopyard.online import VectorReader
+from hopyard.online.stores import open_online_store
+from hopyard.ports import OnlineStore
 from hopyard.project import Project
 from online_stores import new_database
 from parity import assert_online_equals_offline
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICES = [pytest.param(name, marks=pytest.mark.service(name)) for name in ("redis", "postgres", "mariadb")]
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close every store that a test opens, in whatever process of it."""
+    opened: list[OnlineStore] = []
+
+    def noted(*arguments: Any, **options: Any) -> OnlineStore:
+        opened.append(open_online_store(*arguments, **options))
+        return opened[-1]
+
+    for module in ("hopyard.connect", "hopyard.ingest.online_store", "hopyard.online.reader"):
+        monkeypatch.setattr(f"{module}.open_online_store", noted)
+    yield
+    for store in opened:
+        store.close()
 
 
 def fill(project: Project) -> tuple[FeatureGroup, FeatureView]:
@@ -177,11 +196,11 @@ def test_a_driver_that_is_not_installed(tmp_path: Path, scheme: str, monkeypatch
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis://127.0.0.1/name", "must name a host and a numbered database"),
+        ("redis://127.0.0.1/name", "Redis numbers its databases"),
         ("redis://127.0.0.1/0?ttl=3", "has no option 'ttl'"),
-        ("mysql://me:secret@127.0.0.1", "must name a host and a database"),
+        ("mysql://me:secret@127.0.0.1", "names no database"),
         ("mysql://me:secret@127.0.0.1/db?engine=MyISAM", "must be one of: InnoDB, NDBCLUSTER"),
-        ("postgresql://me:secret@127.0.0.1", "must name a database"),
+        ("postgresql://me:secret@127.0.0.1", "names no database"),
         ("postgresql://me:secret@127.0.0.1/db?sslmodus=x", "is no URL of PostgreSQL"),
     ],
 )
@@ -195,6 +214,6 @@ def test_urls_that_name_no_store(tmp_path: Path, url: str, message: str) -> None
 @pytest.mark.parametrize("scheme", ["redis", "postgresql", "mysql"])
 def test_a_server_that_is_not_there(tmp_path: Path, scheme: str) -> None:
     project = hopyard.login(tmp_path / "store", online=f"{scheme}://me:secret@127.0.0.1:9/1")
-    with pytest.raises(StoreError, match=rf"{scheme}://me@127\.0\.0\.1:9/1 does not answer") as raised:
+    with pytest.raises(StoreError, match=rf"{scheme}://me@127\.0\.0\.1:9/1 did not answer") as raised:
         project.session.online.read([("a1", b"key")])
     assert "secret" not in str(raised.value)

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
-from hopyard.errors import ConfigError
+from hopyard.errors import ConfigError, LockTimeoutError, StoreError
 from hopyard.failpoint import Failpoint, never_fail
-from hopyard.online.network import READ_SECONDS, Answer, Ask, Retries, afinish, read_steps, without_password
-from hopyard.online.sql import POINTER, TABLES, SqlOnlineStore, answer, closing_on_error, gone, table_name
-from hopyard.ports import Lookup
+from hopyard.model.codec import to_json
+from hopyard.model.position import Position
+from hopyard.online.network import Retries, address_of, keep_for_parent, new_version, without_password
+from hopyard.online.pointers import Place, Places, Question, Rows
+from hopyard.online.sql import Pair, SqlOnlineStore, State, Statements, parts, rows_table
+from hopyard.ports import EncodedRows, OnlineTable
 from hopyard.require import require
 
-_SCAN_ROWS = 1_000
-_CONNECT_SECONDS = 5
-_ASYNC_CONNECTIONS = 16
-_PASSING_STATES = ("08", "40", "53", "55", "57")
-"""Classes of SQLSTATE that pass: connection, rollback, resources, locks, shutdown."""
-_PASSING_TEXTS = (
-    "starting up",
-    "shutting down",
-    "too many clients",
-    "remaining connection slots",
-    "in recovery",
+_FETCH = "FETCH 2000 FROM hopyard_scan"
+_COPY_ROWS = 50_000
+_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+_SESSION = (
+    "SELECT set_config('lock_timeout', %s, false), set_config('plan_cache_mode', 'force_generic_plan', false), "
+    "set_config('jit', 'off', false)"
+)
+_CREATING = 7_011_925_131
+"""The advisory lock under which tables are made: IF NOT EXISTS alone fails when two do so at once."""
+
+_PASSING_CLASSES = ("08", "40", "53", "57")
+"""Classes of SQLSTATE that pass: connection, rollback (deadlocks), resources, shutdown."""
+_PASSING_STATES = ("55P03", "25006")
+"""Somebody else's lock; a server that is no primary (yet)."""
+_FULL = ("53100", "53200", "54000")
+_PASSING_TEXTS = ("starting up", "shutting down", "too many", "connection slots", "recovery")
+
+_STATEMENTS = Statements(
+    create=(
+        f"SELECT pg_advisory_xact_lock({_CREATING})",
+        'CREATE TABLE IF NOT EXISTS hopyard_tables (id text COLLATE "C" PRIMARY KEY, number bigint GENERATED ALWAYS AS '
+        "IDENTITY UNIQUE, generation bigint NOT NULL, version bigint NOT NULL, mark text)",
+        "CREATE TABLE IF NOT EXISTS hopyard_format (version bigint NOT NULL)",
+        "INSERT INTO hopyard_format (version) SELECT 1 WHERE NOT EXISTS (SELECT FROM hopyard_format)",
+    ),
+    names="SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace "
+    "AND starts_with(relname::text, %s)",
+    add="INSERT INTO hopyard_tables (id, generation, version) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING",
 )
 
 
@@ -33,185 +60,291 @@ def open_postgresql(
 ) -> PostgreSqlOnlineStore:
     """Return the store of a URL such as `postgresql://user:password@host:5432/database`.
 
-    Options in the URL are those of libpq, such as `sslmode`.
+    Options in the URL are those of libpq, such as `sslmode`; what it does not say comes from where libpq looks, such as
+    ~/.pgpass.
 
     Raises:
-        ConfigError: it names no database, or has an option that libpq does not know.
+        ConfigError: no host or database, or an option that libpq does not have.
         MissingPackageError: psycopg is not installed.
     """
     psycopg = require("psycopg", extra="postgresql")
-    shown = without_password(url)
+    shown, example = without_password(url), "postgresql://host:5432/database"
+    address = address_of(url, urlsplit(url), example=example)
+    if not address["database"]:
+        raise ConfigError(f"The online store {shown!r} names no database. Write it as {example}.")
     try:
-        known = psycopg.conninfo.conninfo_to_dict(url)
+        psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.Error as error:
-        raise ConfigError(
-            f"The online store {shown!r} is no URL of PostgreSQL: {str(error).strip()}"
-        ) from error
-    if not known.get("dbname"):
-        raise ConfigError(
-            f"The online store {shown!r} must name a database: postgresql://host:5432/database."
-        )
+        said = " ".join(str(error).split()).replace(url, shown)
+        raise ConfigError(f"The online store {shown!r} is no URL of PostgreSQL: {said}.") from None
     return PostgreSqlOnlineStore(url, timeout_seconds=timeout_seconds, failpoint=failpoint)
 
 
 class PostgreSqlOnlineStore(SqlOnlineStore):
-    """`ports.OnlineStore` in a PostgreSQL database, which may be shared with others."""
+    """The online store in a PostgreSQL database."""
 
-    put_rows = 5_000
+    statements = _STATEMENTS
+    batch_rows = 5_000
 
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, failpoint: Failpoint = never_fail) -> None:
-        """Do no I/O; see `SqlOnlineStore`."""
+        """Do no I/O; see `SqlOnlineStore`. The URL is with a password, if one is needed."""
         self._psycopg = require("psycopg", extra="postgresql")
-        self._connect_url = url
+        self._address = url
         shown = without_password(url)
-        retries = Retries(shown, errors=(self._psycopg.Error, OSError), is_passing=_is_passing)
+        retries = Retries(
+            shown, errors=(self._psycopg.Error,), is_passing=self._is_passing, explain=self._explain
+        )
         super().__init__(shown, retries=retries, timeout_seconds=timeout_seconds, failpoint=failpoint)
 
     def connect(self) -> Any:
-        """Return a new connection in which each statement is a transaction, with binary results."""
-        return self._psycopg.connect(
-            self._connect_url,
-            autocommit=True,
-            connect_timeout=_CONNECT_SECONDS,
-            prepare_threshold=0,
-        )
+        """Return a new connection in which each statement is a transaction."""
+        connection = self._psycopg.connect(self._address, autocommit=True, **_SETTINGS)
+        try:
+            connection.execute(_SESSION, (self._lock_timeout(),))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
-    def is_open(self, connection: Any) -> bool:
-        """Return whether a connection can be used."""
-        return not connection.closed
+    async def aconnect(self) -> Any:
+        """Return a new connection for the running event loop, its format checked."""
+        connection = await self._psycopg.AsyncConnection.connect(self._address, autocommit=True, **_SETTINGS)
+        try:
+            await connection.execute(_SESSION, (self._lock_timeout(),))
+            try:
+                cursor = await connection.execute(self.statements.format_version)
+            except self._psycopg.errors.UndefinedTable:
+                return connection
+            self.check_format(await cursor.fetchone())
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def disconnect(self, connection: Any) -> None:
+        """Close a connection of the running event loop."""
+        await connection.close()
+
+    def is_no_table(self, error: Exception) -> bool:
+        """Return whether an error says that a table is not there."""
+        return isinstance(error, self._psycopg.errors.UndefinedTable)
 
     @contextmanager
     def transaction(self, connection: Any) -> Iterator[Any]:
         """Yield a cursor in a transaction."""
-        with closing_on_error(connection), connection.transaction():
+        with connection.transaction():
             yield connection.cursor()
 
-    def create_statement(self, name: str) -> str:
-        """Return the statement that makes the table of a generation."""
-        return f"CREATE TABLE IF NOT EXISTS {name} (k bytea PRIMARY KEY, r bytea NOT NULL)"
+    def ask(self, connection: Any, question: Question) -> Rows | Places | None:
+        """Return what a read asks, by one prepared statement."""
+        try:
+            cursor = connection.execute(*_asked(question), prepare=True, binary=True)
+        except self._psycopg.errors.UndefinedTable:
+            return None
+        found: Rows | Places = cursor.fetchall()
+        return found
 
-    def create_tables_statement(self) -> str:
-        """Return the statement that makes `hopyard_tables`, unless somebody does so at this moment."""
-        return (
-            f"DO $$ BEGIN CREATE TABLE IF NOT EXISTS {TABLES} (id text PRIMARY KEY, generation text NOT NULL, "
-            f"position text); EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL; END $$"
-        )
+    async def aask(self, connection: Any, question: Question) -> Rows | Places | None:
+        """Return what a read asks, awaited."""
+        try:
+            cursor = await connection.execute(*_asked(question), prepare=True, binary=True)
+        except self._psycopg.errors.UndefinedTable:
+            return None
+        found: Rows | Places = await cursor.fetchall()
+        return found
 
-    def insert_ignoring(self) -> str:
-        """Return the statement that adds a table's generation, if it has none."""
-        return f"INSERT INTO {TABLES} (id, generation) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+    def create_rows(self, cursor: Any, name: str) -> None:
+        """Make the table of a generation if it is not there."""
+        cursor.execute(_create_rows(name))
 
-    def put(self, cursor: Any, name: str, keys: list[bytes], rows: list[bytes], *, is_final: bool) -> None:
+    def put(self, cursor: Any, name: str, pairs: list[Pair], *, is_final: bool) -> None:
         """Write rows by one statement; the newer event time wins unless they are final."""
-        newer = (
-            ""
-            if is_final
-            else f"WHERE substring(excluded.r from 5 for 8) >= substring({name}.r from 5 for 8)"
-        )
-        cursor.execute(
-            f"INSERT INTO {name} (k, r) SELECT * FROM unnest(%b::bytea[], %b::bytea[]) "
-            f"ON CONFLICT (k) DO UPDATE SET r = excluded.r {newer}",
-            (keys, rows),
-        )
+        keys, rows = [key for key, _ in pairs], [row for _, row in pairs]
+        cursor.execute(_put(name, is_final=is_final), (keys, rows))
 
-    def remove(self, cursor: Any, name: str, keys: list[bytes]) -> None:
+    def delete(self, cursor: Any, name: str, keys: list[bytes]) -> None:
         """Remove the rows of these keys."""
-        cursor.execute(f"DELETE FROM {name} WHERE k = ANY(%b::bytea[])", (keys,))
+        cursor.execute(_delete(name), (keys,))
 
-    def ask(self, connection: Any, asked: Ask) -> Answer:
-        """Answer what a read asks, by one prepared statement."""
-        statement, parameters = _question(asked)
-        with closing_on_error(connection):
-            try:
-                found = connection.execute(statement, parameters, binary=True).fetchall()
-            except self._psycopg.errors.UndefinedTable:
-                found = None
-        if found is not None:
-            return answer(asked, found)
-        return gone(asked, connection.execute(*_pointers(asked)).fetchall())
+    def drop_rows(self, connection: Any, name: str, *, seconds: float) -> None:
+        """Drop the table of a generation; raises LockNotAvailable if somebody reads it for longer."""
+        with connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
+            connection.execute(_drop(name))
 
-    async def aread(self, lookups: Sequence[Lookup]) -> list[bytes | None]:
-        """Return the rows of the keys without blocking the event loop; as `read` otherwise."""
-        if not lookups:
-            return []
+    def fill_and_switch(
+        self, connection: Any, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position
+    ) -> State:
+        """Fill a new generation by COPY and make it the current one, in one transaction."""
+        with self.transaction(connection) as cursor:
+            state = self.locked(cursor, table.id)
+            if state is None:
+                raise StoreError(
+                    f"The online table {table.id!r} was dropped while it was replaced. Try again."
+                )
+            names = self.generations(connection, state)
+            highest = max([state.generation, *(int(name.rpartition("_")[2]) for name in names)])
+            new = state._replace(
+                generation=highest + 1, version=new_version(state.version), mark=to_json(upto).decode()
+            )
+            name = new.rows_table()
+            cursor.execute(_create_heap(name))
+            is_indexed = False
+            for batch in batches:
+                if not is_indexed and (batch.is_final or batch.rows.null_count):
+                    self._index(connection, name)
+                    is_indexed = True
+                if is_indexed:
+                    for pairs in parts(batch, self.batch_rows):
+                        self.apply(cursor, name, pairs, is_final=batch.is_final)
+                else:
+                    self._copy(cursor, name, batch)
+                self.failpoint("online_batch_written")
+            if not is_indexed:
+                self._index(connection, name)
+            cursor.execute(self.statements.switch, (new.generation, new.mark, new.version, table.id))
+            self.failpoint("online_before_switch")
+        return new
 
-        async def once(asked: Ask) -> Answer:
-            async with (await self.pool()).connection() as connection:
-                statement, parameters = _question(asked)
-                try:
-                    cursor = await connection.execute(statement, parameters, binary=True)
-                except self._psycopg.errors.UndefinedTable:
-                    cursor = await connection.execute(*_pointers(asked))
-                    return gone(asked, await cursor.fetchall())
-                return answer(asked, await cursor.fetchall())
+    def stream(self, table_id: str) -> Iterator[Sequence[Pair]]:
+        """Yield the keys and rows of a table in key order, by a cursor of the server in one snapshot."""
+        connection = self.connect()
+        pid = os.getpid()
+        try:
+            connection.autocommit = False
+            connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            found = connection.execute(self.statements.find, (table_id,)).fetchone()
+            if found is None or found[1] == 0:
+                raise self.not_found(table_id)
+            # Plain SQL, because the driver's own cursor would be closed in a forked child, too.
+            connection.execute(_declare(State(*found).rows_table()))
+            while pairs := connection.execute(_FETCH, binary=True).fetchall():
+                yield pairs
+        finally:
+            if os.getpid() == pid:
+                connection.close()
+            else:
+                keep_for_parent(connection)
 
-        async def ask(asked: Ask) -> Answer:
-            return await self.retries.arun(lambda: once(asked), seconds=READ_SECONDS)
+    def _copy(self, cursor: Any, name: str, rows: EncodedRows) -> None:
+        """Append rows to a table without an index."""
+        from hopyard.online.copy_data import copy_data  # pyarrow and numpy, which no reader needs
 
-        return await afinish(read_steps(self.current, lookups), ask)
+        for start in range(0, len(rows.keys), _COPY_ROWS):
+            part = copy_data(rows.keys.slice(start, _COPY_ROWS), rows.rows.slice(start, _COPY_ROWS))
+            with cursor.copy(_copy_into(name)) as copy:
+                copy.write(part)
 
-    async def make_pool(self) -> Any:
-        """Return a pool of connections for the running event loop."""
-        pools = require("psycopg_pool", extra="postgresql")
-        options = {"autocommit": True, "prepare_threshold": 0, "connect_timeout": _CONNECT_SECONDS}
-        pool = pools.AsyncConnectionPool(
-            self._connect_url, min_size=1, max_size=_ASYNC_CONNECTIONS, kwargs=options, open=False
-        )
-        await pool.open()
-        return pool
+    def _index(self, connection: Any, name: str) -> None:
+        """Make the key the primary one; of a key's rows, the newest stays."""
+        try:
+            with connection.transaction():
+                connection.execute(_add_key(name))
+        except self._psycopg.errors.UniqueViolation:
+            connection.execute(_keep_newest(name))
+            connection.execute(_add_key(name))
 
-    async def close_pool(self, pool: Any) -> None:
-        """Close such a pool."""
-        await pool.close()
+    def _lock_timeout(self) -> str:
+        return f"{max(1, int(self.timeout_seconds * 1000))}ms"
 
-    def stream(self, connection: Any, statement: str) -> Iterator[Sequence[tuple[bytes, bytes]]]:
-        """Yield keys and rows of a statement, by a cursor of the server."""
-        with connection.transaction(), connection.cursor(name="hopyard_scan", binary=True) as cursor:
-            cursor.execute(statement)
-            while found := cursor.fetchmany(_SCAN_ROWS):
-                yield found
+    def _is_passing(self, error: Exception) -> bool:
+        state = getattr(error, "sqlstate", None)
+        if state is not None:
+            return state not in _FULL and (state[:2] in _PASSING_CLASSES or state in _PASSING_STATES)
+        if not isinstance(error, self._psycopg.OperationalError):
+            return False
+        said = str(error)
+        return "FATAL" not in said or any(text in said for text in _PASSING_TEXTS)
 
-    def drop_unused(self, cursor: Any, name: str) -> None:
-        """Drop a table unless somebody reads it."""
-        with cursor.connection.transaction():
-            cursor.execute("SET LOCAL lock_timeout = '200ms'")
-            cursor.execute(f"DROP TABLE IF EXISTS {name}")
-
-    def names_like(self, cursor: Any, prefix: str) -> list[str]:
-        """Return the names of the tables that begin so."""
-        cursor.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = ANY(current_schemas(false)) "
-            "AND starts_with(tablename::text, %s)",
-            (prefix,),
-        )
-        return [name for (name,) in cursor.fetchall()]
+    def _explain(self, error: Exception) -> StoreError | None:
+        state = getattr(error, "sqlstate", None)
+        if state == "55P03":
+            return LockTimeoutError(
+                f"A table of the online store {self.url} was locked by somebody else for longer than "
+                f"{self.timeout_seconds:g} s. Wait for it, or end its transaction (pg_stat_activity); then try again."
+            )
+        if state in _FULL:
+            return StoreError(
+                f"The online store {self.url} is full: {error}. Free disk space or memory there."
+            )
+        return None
 
 
-def _question(asked: Ask) -> tuple[str, list[Any]]:
+def _asked(question: Question) -> tuple[str, Sequence[object]]:
     """Return the statement of a read and its parameters."""
-    return _statement(asked.tables), [[table_id for table_id, _ in asked.tables], *asked.keys]
+    if not question.places:
+        return _FIND_PLACES, (list(question.ids),)
+    keys = question.keys
+    if all(len(of_table) == 1 for of_table in keys):
+        return _reading_one(question.places), [of_table[0] for of_table in keys]
+    return _reading(question.places), keys
+
+
+_FIND_PLACES = (
+    "SELECT id, number, generation FROM hopyard_tables WHERE id = ANY(%s::text[]) AND generation > 0"
+)
 
 
 @lru_cache(maxsize=1024)
-def _statement(tables: tuple[tuple[str, str], ...]) -> str:
-    parts = [
-        f"SELECT {POINTER} AS n, convert_to(id, 'UTF8') AS k, convert_to(generation, 'UTF8') AS r FROM {TABLES} "
-        f"WHERE id = ANY(%s)"
-    ]
-    for number, (table_id, generation) in enumerate(tables):
-        name = table_name(table_id, generation)
-        parts.append(f"SELECT {number}, k, r FROM {name} WHERE k = ANY(%b::bytea[])")
-    return " UNION ALL ".join(parts)
+def _reading(places: tuple[Place, ...]) -> str:
+    """Return the statement of a read: its text depends on the tables alone, so that the server knows it already."""
+    return _union(places, "= ANY(%b::bytea[])")
 
 
-def _pointers(asked: Ask) -> tuple[str, list[Any]]:
-    statement = f"SELECT id, generation FROM {TABLES} WHERE id = ANY(%s)"
-    return statement, [[table_id for table_id, _ in asked.tables]]
+@lru_cache(maxsize=1024)
+def _reading_one(places: tuple[Place, ...]) -> str:
+    """Return the statement that reads one key of each table: it has less to do."""
+    return _union(places, "= %b")
 
 
-def _is_passing(error: Exception) -> bool:
-    state = getattr(error, "sqlstate", None)
-    if state is not None:
-        return str(state)[:2] in _PASSING_STATES
-    said = str(error)
-    return "FATAL" not in said or any(text in said for text in _PASSING_TEXTS)
+def _union(places: tuple[Place, ...], condition: str) -> str:
+    """Return a statement whose rows say that a place is current, each with what is found there, or nulls."""
+    return " UNION ALL ".join(
+        f"SELECT {at}, k, r FROM hopyard_tables LEFT JOIN {rows_table(number, generation)} ON k {condition} "
+        f"WHERE number = {number:d} AND generation = {generation:d}"
+        for at, (number, generation) in enumerate(places)
+    )
+
+
+def _create_rows(name: str) -> str:
+    return f"CREATE TABLE IF NOT EXISTS {name} (k bytea PRIMARY KEY, r bytea NOT NULL)"
+
+
+def _create_heap(name: str) -> str:
+    return f"CREATE TABLE {name} (k bytea NOT NULL, r bytea NOT NULL)"
+
+
+def _add_key(name: str) -> str:
+    return f"ALTER TABLE {name} ADD PRIMARY KEY (k)"
+
+
+def _keep_newest(name: str) -> str:
+    return (
+        f"DELETE FROM {name} WHERE ctid IN (SELECT ctid FROM (SELECT ctid, row_number() OVER (PARTITION BY k ORDER BY "
+        f"substring(r FROM 5 FOR 8) DESC, ctid DESC) AS n FROM {name}) AS numbered WHERE n > 1)"
+    )
+
+
+def _copy_into(name: str) -> str:
+    return f"COPY {name} (k, r) FROM STDIN (FORMAT BINARY)"
+
+
+def _put(name: str, *, is_final: bool) -> str:
+    newest = "substring(old.r FROM 5 FOR 8) <= substring(excluded.r FROM 5 FOR 8)"
+    return (
+        f"INSERT INTO {name} AS old (k, r) SELECT * FROM unnest(%b::bytea[], %b::bytea[]) "
+        f"ON CONFLICT (k) DO UPDATE SET r = excluded.r WHERE {'true' if is_final else newest}"
+    )
+
+
+def _delete(name: str) -> str:
+    return f"DELETE FROM {name} WHERE k = ANY(%b::bytea[])"
+
+
+def _drop(name: str) -> str:
+    return f"DROP TABLE IF EXISTS {name}"
+
+
+def _declare(name: str) -> str:
+    return f"DECLARE hopyard_scan NO SCROLL CURSOR FOR SELECT k, r FROM {name} ORDER BY k"

@@ -1,353 +1,492 @@
-"""The online store in Redis or Valkey: a key per row, read by one MGET. docs/reference/online-format.md has the keys.
+"""The online store in Redis or Valkey: a hash per table, read by one command.
 
-Rows are written by a script on the server, in which the newer event time wins, batch by batch; the mark comes last. So
-rows of a large write may be seen before its position is: every batch may be repeated, and whoever writes next does.
+The hash has a field per row and two more, the mark and the version, so that one command answers from one state whether
+the table is there, how far it has come, and what its rows are. `replace` fills another hash and renames it. Scripts on
+the server write, batch by batch; the mark comes with the last batch. docs/reference/online-format.md has the details.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import os
+import random
+import secrets
+import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Any
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
-
-from hopyard.errors import ConfigError, CorruptStoreError, FormatVersionError, NotFoundError
+from hopyard.errors import (
+    ConfigError,
+    ConflictError,
+    CorruptStoreError,
+    FormatVersionError,
+    NotFoundError,
+    StoreError,
+)
 from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
-from hopyard.online.keys import full_key, stored_key
+from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key
+from hopyard.online.lookups import by_table, is_row_of
+from hopyard.online.marks import position_of
 from hopyard.online.network import (
-    FIRST_GENERATION,
     READ_SECONDS,
-    Answer,
-    Ask,
+    AsyncConnections,
+    Connections,
     Retries,
-    afinish,
-    checked_id,
-    finish,
-    next_generation,
-    read_steps,
+    Versions,
+    address_of,
+    new_version,
     without_password,
 )
+from hopyard.online.redis_commands import (
+    MARK,
+    VERSION,
+    Command,
+    Tables,
+    packed,
+    parts_of,
+    reading,
+    table_key,
+)
+from hopyard.online.redis_scripts import CHANGED, DONE, ENSURE, LOST, SWITCH, WRITE
 from hopyard.online.stores import options_of
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 from hopyard.require import require
 
-FORMAT_VERSION = 1
-_FORMAT_KEY = b"hopyard:format_version"
-_POSITION: msgspec.json.Decoder[Position] = msgspec.json.Decoder(Position)
-_WRITE_ROWS = 2_000
-_SCAN_ROWS = 1_000
-_ROUND_TRIP_SECONDS = 5.0
+if TYPE_CHECKING:
+    pass
 
-# Strings are compared byte by byte: Lua's own order is that of the server's locale.
-_WRITE = """
-local function older(a, b)
-    for at = 1, 8 do
-        local x, y = string.byte(a, at), string.byte(b, at)
-        if x ~= y then return x < y end
-    end
-    return false
-end
-local is_final = ARGV[1] == '1'
-for at, key in ipairs(KEYS) do
-    local row = ARGV[at + 1]
-    if row == '' then
-        redis.call('UNLINK', key)
-    else
-        local stored = ''
-        if not is_final then stored = redis.call('GETRANGE', key, 4, 11) end
-        if #stored < 8 or not older(string.sub(row, 5, 12), stored) then redis.call('SET', key, row) end
-    end
-end
-"""
+FORMAT_VERSION = 1
+
+_FORMAT_KEY = b"hopyard:format_version"
+_TABLES_KEY = b"hopyard:tables"
+_SCAN_ROWS = 1_000
+_ANSWER_SECONDS = 10.0
+_FILLING_SECONDS = 6 * 3600
+"""What a crash leaves of a `replace` is removed by the server after this time."""
+_MAX_RESTARTS = 100
+_CONFLICT_SECONDS = 0.005
+_LARGEST_COPY = 1 << 40
+_NO_ROWS = (MARK, VERSION)
 
 
 def open_redis(url: str, *, timeout_seconds: float, failpoint: Failpoint = never_fail) -> RedisOnlineStore:
-    """Return the store of a URL such as `redis://user:password@host:6379/0`. Raises ConfigError."""
+    """Return the store of a URL such as `redis://user:password@host:6379/0`, or `rediss://` with TLS.
+
+    Raises:
+        ConfigError: no host, a database that is no number, or an unknown option.
+        MissingPackageError: redis is not installed.
+    """
     parts = urlsplit(url)
-    options_of(parts, {}, shown=without_password(url))
-    if not parts.hostname or not (parts.path.strip("/").isdigit() or parts.path in ("", "/")):
+    address = address_of(url, parts, example="redis://host:6379/0")
+    is_tls = parts.scheme == "rediss"
+    options = options_of(parts, {"ssl_ca_certs": ()} if is_tls else {}, shown=without_password(url))
+    database = address.pop("database") or "0"
+    if not database.isdigit():
         raise ConfigError(
-            f"The online store {without_password(url)!r} must name a host and a numbered database: "
-            f"redis://host:6379/0."
+            f"The online store {without_password(url)!r} names the database {database!r}: Redis numbers its databases, "
+            f"as in redis://host:6379/0."
         )
-    return RedisOnlineStore(url, timeout_seconds=timeout_seconds, failpoint=failpoint)
+    settings = {
+        "host": address["host"],
+        "port": address["port"] or 6379,
+        "username": address["user"] or None,
+        "password": address["password"],
+        "db": int(database),
+        **options,
+    }
+    return RedisOnlineStore(
+        without_password(url),
+        settings,
+        is_tls=is_tls,
+        timeout_seconds=timeout_seconds,
+        failpoint=failpoint,
+    )
 
 
 class RedisOnlineStore:
-    """`ports.OnlineStore` in a Redis database, which may be shared with others."""
+    """`ports.OnlineStore` and `ports.AsyncOnlineStore` in a Redis database, which may be shared with others."""
 
-    capabilities = OnlineCapabilities(has_atomic_commits=False, has_snapshot_scans=False)
+    capabilities = OnlineCapabilities(has_atomic_commits=False)
 
-    def __init__(self, url: str, *, timeout_seconds: float = 60.0, failpoint: Failpoint = never_fail) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: dict[str, Any],
+        *,
+        is_tls: bool = False,
+        timeout_seconds: float = 60.0,
+        failpoint: Failpoint = never_fail,
+    ) -> None:
         """Do no I/O.
 
         Args:
+            url: without a password.
+            settings: of the driver's connections.
             timeout_seconds: how long a write is tried again while the server does not answer.
             failpoint: called at each point of a write at which crash tests end the process.
         Raises:
             MissingPackageError: redis is not installed.
         """
         self._redis = require("redis", extra="redis")
-        self._connect_url, self.url = url, without_password(url)
+        self.url, self._is_tls = url, is_tls
         self._timeout, self._failpoint = timeout_seconds, failpoint
+        answer_seconds = min(max(timeout_seconds, 0.1), _ANSWER_SECONDS)
+        self._settings = {
+            **settings,
+            "socket_timeout": answer_seconds,
+            "socket_connect_timeout": answer_seconds,
+            "protocol": 2,
+        }
         errors = self._redis.exceptions
         self._retries = Retries(
-            self.url,
-            errors=(errors.RedisError, OSError),
-            is_passing=lambda error: (
-                isinstance(
-                    error, (errors.ConnectionError, errors.TimeoutError, OSError, errors.ReadOnlyError)
-                )
-                and not isinstance(error, (errors.AuthenticationError, errors.AuthorizationError))
-            ),
+            url, errors=(errors.RedisError,), is_passing=self._is_passing, explain=self._explain
         )
-        self._current: dict[str, str] = {}
-        self._client: Any = None
-        self._async_client: tuple[Any, Any] | None = None
-        self._lock = threading.Lock()
+        self._connections = Connections(self._connect, lambda connection: connection.disconnect())
+        self._async_connections = AsyncConnections(self._aconnect, lambda connection: connection.disconnect())
+        self._versions = Versions(url)
 
     def ensure(self, table: OnlineTable) -> None:
         """Make the table known; does nothing if it is."""
-        self._write(lambda client: client.set(_pointer(table.id), FIRST_GENERATION, nx=True))
+        keys = (table_key(table.id), _TABLES_KEY, _FORMAT_KEY)
+        self._write(("EVAL", ENSURE, len(keys), *keys, table.id, new_version(), FORMAT_VERSION))
 
     def write(self, table: OnlineTable, rows: EncodedRows, upto: Position) -> None:
-        """Apply rows batch by batch, then set the table's position, which says that all of them are there.
+        """Apply rows batch by batch; the last batch sets the table's position, which says that all of them are there.
+
+        Up to 1,000 rows are one batch, and become visible together with the position.
 
         Raises:
-            NotFoundError: the table is not known. StoreError: the server does not answer, or refuses.
+            NotFoundError: the table is not known.
+            StoreError: the server does not answer in time, refuses, or has lost what it had acknowledged. The position
+                is unchanged.
         """
-        generation = self._generation(table.id)
-        batches = list(_batches(table.id, generation, rows))
-        for batch in batches[:-1]:
-            self._write(lambda client, batch=batch: self._script(client, batch))
-            self._failpoint("online_batch_written")
-        self._failpoint("before_online_commit")
-
-        def last(client: Any) -> None:
-            with client.pipeline(transaction=True) as pipe:
-                for batch in batches[-1:]:
-                    self._script(pipe, batch)
-                pipe.set(_mark(table.id), to_json(upto))
-                pipe.execute()
-
-        self._write(last)
-        self._failpoint("after_online_commit")
+        until = time.monotonic() + self._timeout
+        while True:
+            last = self._versions.last(table.id)
+            mark, version = self._state(table.id)
+            if version is None:
+                raise self._not_found(table.id)
+            self._versions.check(table.id, version, at_least=last)
+            if self._write_all(table.id, rows, upto, version):
+                return
+            # Somebody else wrote. If the table was made anew, its rows must come first: a mark would hide that.
+            if time.monotonic() > until or (mark and not self._state(table.id)[0]):
+                raise ConflictError(
+                    f"The online table {table.id!r} in {self.url} was changed by somebody else meanwhile. The "
+                    f"position is unchanged; write these rows again."
+                )
+            time.sleep(random.uniform(0, _CONFLICT_SECONDS))
 
     def replace(self, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position) -> None:
-        """Replace the whole content by the batches; readers see the old or the new one, never a part."""
-        old = self._find_generation(table.id)
-        new = FIRST_GENERATION if old is None else next_generation(old)
-        self._clear(table.id, new)  # what a crash left there
-        for rows in batches:
-            for batch in _batches(table.id, new, rows):
-                self._write(lambda client, batch=batch: self._script(client, batch))
-            self._failpoint("online_batch_written")
-        self._failpoint("before_online_switch")
+        """Replace the whole content by the batches; readers see the old or the new one, never a part.
 
-        def switch(client: Any) -> None:
-            with client.pipeline(transaction=True) as pipe:
-                pipe.set(_pointer(table.id), new)
-                pipe.set(_mark(table.id), to_json(upto))
-                pipe.execute()
-
-        self._write(switch)
-        self._current[table.id] = new
-        self._failpoint("after_online_switch")
-        if old is not None:
-            self._clear(table.id, old)
+        Raises:
+            StoreError: the server does not answer in time, refuses, or lost what was filled in. The content is the old
+                one.
+        """
+        filling = b"hopyard:filling:%b:%b" % (table.id.encode(), secrets.token_hex(8).encode())
+        version = 1
+        try:
+            self._write(("HSET", filling, VERSION, version), ("EXPIRE", filling, _FILLING_SECONDS))
+            for batch in batches:
+                for part in parts_of(batch):
+                    answer, version = self._put(
+                        filling, part, version, is_final=batch.is_final, is_filling=True
+                    )
+                    if answer != DONE:
+                        raise self._lost(table.id)
+                self._failpoint("online_batch_written")
+            self._failpoint("online_before_switch")
+            switched = new_version(self._state(table.id)[1] or 0)
+            keys = (filling, table_key(table.id), filling + b":old", _TABLES_KEY, _FORMAT_KEY)
+            arguments = (table.id, to_json(upto), version, switched, FORMAT_VERSION)
+            (answer,) = self._write(("EVAL", SWITCH, len(keys), *keys, *arguments))
+            if answer != DONE:
+                raise self._lost(table.id)
+        except Exception:
+            self._discard(filling)
+            raise
+        self._versions.see(table.id, switched)
+        self._failpoint("online_after_switch")
 
     def read(self, lookups: Sequence[Lookup]) -> list[bytes | None]:
-        """Return the rows of the keys, in order, by one MGET; None: no such key. Raises NotFoundError, StoreError."""
+        """Return the rows of the keys, in order, from one state, in one round trip; None: no such key.
+
+        Raises:
+            NotFoundError: no such table. StoreError: the server does not answer, or refuses.
+        """
         if not lookups:
             return []
-        client = self._open()
-
-        def ask(asked: Ask) -> Answer:
-            keys = _keys(asked)
-            return _answer(asked, self._retries.run(lambda: client.mget(keys), seconds=READ_SECONDS))
-
-        return finish(read_steps(self._current, lookups), ask)
+        tables = by_table(lookups)
+        commands = reading(tables)
+        replies = self._read(*commands)
+        return self._answer(lookups, tables, replies)
 
     async def aread(self, lookups: Sequence[Lookup]) -> list[bytes | None]:
         """Return the rows of the keys without blocking the event loop; as `read` otherwise."""
         if not lookups:
             return []
-        client = await self._aopen()
-
-        async def ask(asked: Ask) -> Answer:
-            keys = _keys(asked)
-            return _answer(asked, await self._retries.arun(lambda: client.mget(keys), seconds=READ_SECONDS))
-
-        return await afinish(read_steps(self._current, lookups), ask)
+        tables = by_table(lookups)
+        commands = reading(tables)
+        replies = await self._aread(*commands)
+        return self._answer(lookups, tables, replies)
 
     def scan(self, table_id: str) -> Iterator[tuple[bytes, bytes]]:
-        """Yield every key and row in key order; what is written meanwhile may show or not. Raises NotFoundError.
+        """Yield every key and row, in key order, from one state.
 
-        The keys are held in memory.
+        The server gives them in no order and over many round trips: they are copied to a temporary folder first, and
+        again if the table was written to meanwhile.
+
+        Raises:
+            NotFoundError: no such table; at the call. StoreError: the table was written to all the time.
         """
-        prefix = _prefix(table_id, self._generation(table_id))
-        return self._scan(prefix)
-
-    def _scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        keys = iter(sorted(set(self._found(prefix))))
-        while chosen := list(islice(keys, _SCAN_ROWS)):
-            rows = self._read(lambda client, chosen=chosen: client.mget(chosen))
-            for key, row in zip(chosen, rows, strict=True):
-                if row is not None:
-                    yield full_key(key[len(prefix) :], row), row
+        if self._state(table_id)[1] is None:
+            raise self._not_found(table_id)
+        return self._scan(table_id)
 
     def position(self, table_id: str) -> Position | None:
         """Return how far the table has come; None: nothing applied, or no such table."""
-        mark = self._read(lambda client: client.get(_mark(table_id)))
-        if mark is None:
-            return None
-        try:
-            return _POSITION.decode(mark)
-        except msgspec.MsgspecError as error:
-            raise CorruptStoreError(
-                f"The position of the online table {table_id!r} in {self.url} cannot be read: {error}. Rebuild the "
-                f"table: hopyard online rebuild."
-            ) from error
+        mark, version = self._state(table_id)
+        if version is not None:
+            self._versions.see(table_id, version)
+        return position_of(mark, table_id, self.url) if mark else None
 
     def drop(self, table_id: str) -> None:
         """Remove a table. Does nothing if it is not there."""
-        self._write(lambda client: client.delete(_pointer(table_id), _mark(table_id)))
-        self._current.pop(table_id, None)
-        self._clear(table_id)
+        self._write(("MULTI",), ("UNLINK", table_key(table_id)), ("SREM", _TABLES_KEY, table_id), ("EXEC",))
 
     def close(self) -> None:
         """Release connections. The store can be used again afterwards."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._connections.close()
 
     async def aclose(self) -> None:
-        """Release the connections of this event loop."""
-        opened, self._async_client = self._async_client, None
-        if opened is not None:
-            await opened[1].aclose()
+        """Release the connections of the running event loop. The store can be used again afterwards."""
+        await self._async_connections.close()
 
-    def _open(self) -> Any:
-        client = self._client
-        if client is None:
-            with self._lock:
-                client = self._client
-                if client is None:
-                    client = self._redis.Redis.from_url(self._connect_url, **self._options())
-                    self._retries.run(lambda: self._check_format(client), seconds=READ_SECONDS)
-                    self._client = client
-        return client
+    def _write_all(self, table_id: str, rows: EncodedRows, upto: Position, version: int) -> bool:
+        """Write all batches and the mark; return False if somebody else changed the table meanwhile."""
+        parts = list(parts_of(rows)) or [[]]
+        for number, part in enumerate(parts, 1):
+            is_last = number == len(parts)
+            if is_last:
+                self._failpoint("online_before_commit")
+            mark = to_json(upto) if is_last else b""
+            answer, version = self._put(table_key(table_id), part, version, is_final=rows.is_final, mark=mark)
+            if answer == LOST:
+                raise self._lost(table_id)
+            if answer == CHANGED:
+                return False
+            self._versions.see(table_id, version)
+            self._failpoint("online_after_commit" if is_last else "online_batch_written")
+        return True
 
-    async def _aopen(self) -> Any:
-        loop = asyncio.get_running_loop()
-        opened = self._async_client
-        if opened is None or opened[0] is not loop:
-            self._open()  # which checks the format
-            asyncio_redis = require("redis.asyncio", extra="redis")
-            opened = loop, asyncio_redis.Redis.from_url(self._connect_url, **self._options())
-            self._async_client = opened
-        return opened[1]
+    def _put(
+        self,
+        key: bytes,
+        part: list[bytes],
+        version: int,
+        *,
+        is_final: bool,
+        mark: bytes = b"",
+        is_filling: bool = False,
+    ) -> tuple[int, int]:
+        """Write a batch to the hash if it has this version; return the script's answer and the next version."""
+        following = new_version(version)
+        lifetime = _FILLING_SECONDS if is_filling else 0
+        arguments = (version, following, int(is_final), mark, lifetime, *part)
+        (answer,) = self._write(("EVAL", WRITE, 1, key, *arguments))
+        return answer, following
 
-    def _options(self) -> dict[str, Any]:
-        # Retries are ours: the driver's own know nothing of how long a caller wants to wait.
-        return {
-            "socket_timeout": _ROUND_TRIP_SECONDS,
-            "socket_connect_timeout": _ROUND_TRIP_SECONDS,
-            "retry": None,
-        }
+    def _scan(self, table_id: str) -> Iterator[tuple[bytes, bytes]]:
+        import lmdb
 
-    def _check_format(self, client: Any) -> None:
-        client.set(_FORMAT_KEY, FORMAT_VERSION, nx=True)
-        stored = client.get(_FORMAT_KEY)
-        if not stored or not stored.isdigit():
+        pid, until = os.getpid(), time.monotonic() + self._timeout
+        with TemporaryDirectory(prefix="hopyard-scan-") as folder:
+            copied = next(
+                (
+                    path
+                    for number in range(_MAX_RESTARTS)
+                    if (path := self._copied(table_id, Path(folder) / str(number), until)) is not None
+                ),
+                None,
+            )
+            if copied is None:
+                raise self._unstable(table_id)
+            with (
+                lmdb.open(
+                    str(copied), map_size=_LARGEST_COPY, readonly=True, subdir=False, lock=False
+                ) as file,
+                file.begin() as transaction,
+            ):
+                for stored, row in transaction.cursor():
+                    if os.getpid() != pid:
+                        raise StoreError(
+                            f"A scan of the online store {self.url} was closed during a scan, by a fork of this "
+                            f"process. Scan again."
+                        )
+                    yield full_key(stored, row), row
+
+    def _copied(self, table_id: str, path: Path, until: float) -> Path | None:
+        """Return a file with the rows, sorted by key; None: the table was written to meanwhile.
+
+        Raises:
+            NotFoundError: the table was dropped. StoreError: it took too long.
+        """
+        import lmdb
+
+        cursor, first = 0, None
+        with lmdb.open(str(path), map_size=_LARGEST_COPY, subdir=False, lock=False, sync=False) as file:
+            while True:
+                if time.monotonic() > until:
+                    raise self._unstable(table_id)
+                replies = self._read(
+                    ("MULTI",),
+                    ("HGET", table_key(table_id), VERSION),
+                    ("HSCAN", table_key(table_id), cursor, "COUNT", _SCAN_ROWS),
+                    ("EXEC",),
+                )
+                version, (cursor, found) = replies[-1]
+                if version is None:
+                    raise self._not_found(table_id)
+                if first is None:
+                    first = version
+                if version != first:
+                    return None
+                rows = sorted(zip(found[::2], found[1::2], strict=True))
+                with file.begin(write=True) as transaction:
+                    transaction.cursor().putmulti([pair for pair in rows if pair[0] not in _NO_ROWS])
+                if int(cursor) == 0:
+                    return path
+
+    def _state(self, table_id: str) -> tuple[bytes | None, int | None]:
+        """Return the mark and the version of a table; None, None: there is none."""
+        ((mark, version),) = self._read(("HMGET", table_key(table_id), MARK, VERSION))
+        return mark, None if version is None else int(version)
+
+    def _answer(
+        self, lookups: Sequence[Lookup], tables: Tables, replies: Sequence[Any]
+    ) -> list[bytes | None]:
+        found = replies[-1] if len(tables) > 1 else replies
+        for table_id, of_table in zip(tables, found, strict=True):
+            if of_table[0] is None:
+                raise self._not_found(table_id)
+        if len(tables) == 1:
+            rows: list[bytes | None] = found[0][1:]
+        else:
+            coming = {table_id: iter(of_table) for table_id, of_table in zip(tables, found, strict=True)}
+            for of_table in coming.values():
+                next(of_table)  # the mark
+            rows = [next(coming[table_id]) for table_id, _ in lookups]
+        for at, (_, key) in enumerate(lookups):
+            if len(key) > LONGEST_PLAIN_KEY and (row := rows[at]) is not None and not is_row_of(key, row):
+                rows[at] = None
+        return rows
+
+    def _not_found(self, table_id: str) -> NotFoundError:
+        (known,) = self._read(("SMEMBERS", _TABLES_KEY))
+        return NotFoundError("online table", table_id, [one.decode() for one in known])
+
+    def _lost(self, name: str) -> StoreError:
+        return StoreError(
+            f"The online store {self.url} lost rows of {name!r} while they were written: was the server restarted "
+            f"without persistence, or short of memory? The position is unchanged; catching up brings the rows back."
+        )
+
+    def _unstable(self, table_id: str) -> StoreError:
+        return StoreError(
+            f"The online table {table_id!r} in {self.url} was written to all the time, so that a scan did not find it "
+            f"in one state. Scan it while nobody writes."
+        )
+
+    def _discard(self, key: bytes) -> None:
+        """Remove the hash that a failed `replace` was filling, if the server can be reached; else it expires."""
+        try:
+            self._retries.once(partial(self._call, (("UNLINK", key),)))
+        except StoreError:
+            return
+
+    def _read(self, *commands: Command) -> list[Any]:
+        return self._retries.run(partial(self._call, commands), seconds=min(self._timeout, READ_SECONDS))
+
+    async def _aread(self, *commands: Command) -> list[Any]:
+        call = partial(self._acall, commands)
+        return await self._retries.arun(call, seconds=min(self._timeout, READ_SECONDS))
+
+    def _write(self, *commands: Command) -> list[Any]:
+        return self._retries.run(partial(self._call, commands), seconds=self._timeout)
+
+    def _call(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies to commands that are sent at once."""
+
+        def work(connection: Any) -> list[Any]:
+            connection.send_packed_command(packed(connection, commands))
+            return [connection.read_response(disable_decoding=True) for _ in commands]
+
+        return self._connections.use(work)
+
+    async def _acall(self, commands: Sequence[Command]) -> list[Any]:
+        async def work(connection: Any) -> list[Any]:
+            await connection.send_packed_command(packed(connection, commands))
+            return [await connection.read_response(disable_decoding=True) for _ in commands]
+
+        return await self._async_connections.use(work)
+
+    def _connect(self) -> Any:
+        module = self._redis.connection
+        connection = (module.SSLConnection if self._is_tls else module.Connection)(**self._settings)
+        try:
+            connection.connect()
+            connection.send_command("GET", _FORMAT_KEY)
+            self._check_format(connection.read_response(disable_decoding=True))
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+    async def _aconnect(self) -> Any:
+        module = require("redis.asyncio.connection", extra="redis")
+        connection = (module.SSLConnection if self._is_tls else module.Connection)(**self._settings)
+        try:
+            await connection.connect()
+            await connection.send_command("GET", _FORMAT_KEY)
+            self._check_format(await connection.read_response(disable_decoding=True))
+        except BaseException:
+            await connection.disconnect()
+            raise
+        return connection
+
+    def _check_format(self, stored: bytes | None) -> None:
+        if stored is None:
+            return  # Nobody has written yet.
+        if not stored.isdigit():
             raise CorruptStoreError(
-                f"The online store {self.url} has the format version {stored!r}, which is no number."
+                f"The online store {self.url} has the format version {stored!r} in the key {_FORMAT_KEY.decode()!r}, "
+                f"which is no number. Is it somebody else's?"
             )
         if int(stored) > FORMAT_VERSION:
             raise FormatVersionError(f"The online store {self.url}", int(stored), FORMAT_VERSION)
 
-    def _read(self, call: Any) -> Any:
-        client = self._open()
-        return self._retries.run(lambda: call(client), seconds=READ_SECONDS)
-
-    def _write(self, call: Any) -> Any:
-        client = self._retries.run(self._open, seconds=self._timeout)
-        return self._retries.run(lambda: call(client), seconds=self._timeout)
-
-    def _script(self, client: Any, batch: tuple[list[bytes], list[bytes]]) -> None:
-        keys, arguments = batch
-        client.eval(_WRITE, len(keys), *keys, *arguments)
-
-    def _find_generation(self, table_id: str) -> str | None:
-        pointer = self._read(lambda client: client.get(_pointer(table_id)))
-        return None if pointer is None else str(pointer.decode())
-
-    def _generation(self, table_id: str) -> str:
-        generation = self._find_generation(table_id)
-        if generation is None:
-            raise NotFoundError("online table", table_id, sorted(self._current))
-        return generation
-
-    def _found(self, prefix: bytes) -> Iterator[bytes]:
-        cursor = 0
-        while True:
-            cursor, keys = self._read(
-                lambda client, cursor=cursor: client.scan(cursor, match=prefix + b"*", count=10_000)
+    def _is_passing(self, error: Exception) -> bool:
+        errors = self._redis.exceptions
+        if isinstance(error, (errors.AuthenticationError, errors.AuthorizationError)):
+            return False
+        if isinstance(error, errors.ResponseError):
+            return str(error).startswith(
+                ("READONLY", "LOADING", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY ")
             )
-            yield from keys
-            if cursor == 0:
-                return
+        if "Invalid Database" in str(error):
+            return False
+        return isinstance(error, (errors.ConnectionError, errors.TimeoutError))
 
-    def _clear(self, table_id: str, generation: str = "") -> None:
-        """Remove the rows of a generation, or of all."""
-        keys = self._found(_prefix(table_id, generation) if generation else _prefix(table_id, "")[:-1])
-        while chosen := list(islice(keys, _SCAN_ROWS)):
-            self._write(lambda client, chosen=chosen: client.unlink(*chosen))
-
-
-def _pointer(table_id: str) -> bytes:
-    return f"hopyard:{checked_id(table_id)}:generation".encode()
-
-
-def _mark(table_id: str) -> bytes:
-    return f"hopyard:{table_id}:position".encode()
-
-
-def _prefix(table_id: str, generation: str) -> bytes:
-    return f"hopyard:{table_id}:{generation}:".encode()
-
-
-def _keys(asked: Ask) -> list[bytes]:
-    keys = [_pointer(table_id) for table_id, _ in asked.tables]
-    for (table_id, generation), of_table in zip(asked.tables, asked.keys, strict=True):
-        prefix = _prefix(table_id, generation)
-        keys += [prefix + key for key in of_table]
-    return keys
-
-
-def _answer(asked: Ask, values: list[bytes | None]) -> Answer:
-    start = len(asked.tables)
-    generations = [None if value is None else value.decode() for value in values[:start]]
-    rows = []
-    for of_table in asked.keys:
-        rows.append(values[start : start + len(of_table)])
-        start += len(of_table)
-    return Answer(generations, rows)
-
-
-def _batches(table_id: str, generation: str, rows: EncodedRows) -> Iterator[tuple[list[bytes], list[bytes]]]:
-    """Yield the keys and arguments of the script, some rows at a time."""
-    prefix = _prefix(table_id, generation)
-    for start in range(0, len(rows.keys), _WRITE_ROWS):
-        keys: list[bytes] = rows.keys.slice(start, _WRITE_ROWS).to_pylist()
-        values: list[bytes | None] = rows.rows.slice(start, _WRITE_ROWS).to_pylist()
-        yield (
-            [prefix + stored_key(key) for key in keys],
-            [b"1" if rows.is_final else b"0", *(b"" if value is None else value for value in values)],
-        )
+    def _explain(self, error: Exception) -> StoreError | None:
+        if "OOM " in str(error) or "maxmemory" in str(error):
+            return StoreError(
+                f"The online store {self.url} is full: {error}. Raise `maxmemory`, or delete online feature groups "
+                f"that nobody needs."
+            )
+        return None

@@ -1,200 +1,235 @@
-"""What the online stores in SQL databases share: tables, transactions and the steps of each operation.
+"""What the online stores in SQL databases share: the tables, and the steps of each operation.
 
-Every generation of a table is a table of the database, `hopyard_<id>_<generation>`, with a key and a row; the table
-`hopyard_tables` says which generation is current, and the position. docs/reference/online-format.md has the columns.
+`hopyard_tables` has a row per table: its number, the generation that readers read, its mark and version. The rows of a
+generation are in `hopyard_rows_<number>_<generation>`: of what is put into the text of a statement, these two whole
+numbers are all that is not constant. docs/reference/online-format.md has the columns.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
-from weakref import finalize
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import msgspec
-
-from hopyard.errors import CorruptStoreError, FormatVersionError, NotFoundError
+from hopyard.errors import (
+    ConflictError,
+    CorruptStoreError,
+    FormatVersionError,
+    HopyardError,
+    NotFoundError,
+    StoreError,
+)
 from hopyard.failpoint import Failpoint
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
-from hopyard.online.keys import full_key, stored_key
+from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
+from hopyard.online.marks import position_of
 from hopyard.online.network import (
-    FIRST_GENERATION,
     READ_SECONDS,
-    Answer,
-    Ask,
+    AsyncConnections,
+    Connections,
     Retries,
-    checked_id,
-    finish,
-    next_generation,
-    read_steps,
+    Versions,
+    new_version,
 )
+from hopyard.online.pointers import Place, Places, Question, Rows, afinish, finish, reading
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
-_Part = tuple[list[bytes], list[bytes], list[bytes]]
-"""Keys and their rows, and keys to remove."""
-
 FORMAT_VERSION = 1
-TABLES = "hopyard_tables"
-FORMAT_ID = "format_version"
-"""The row of `hopyard_tables` whose generation is the version of the format; no table has such an id."""
-POINTER = -1
-"""What stands in the place of a table's number where a row of a result is a table's generation."""
-_MAX_SWITCHES = 100
-_POSITION: msgspec.json.Decoder[Position] = msgspec.json.Decoder(Position)
+
+Pair = tuple[bytes, bytes]
+
+_MAX_SWITCHES = 1_000
+
+
+class _SwitchedError(HopyardError):
+    """The rows of a generation are gone: there is a new one."""
+
+
+class State(NamedTuple):
+    """A row of `hopyard_tables`. Generation 0: the table is being made or dropped, and nobody knows it."""
+
+    number: int
+    generation: int
+    version: int
+    mark: str | None
+
+    def rows_table(self, generation: int | None = None) -> str:
+        """Return the name of the table with the rows of a generation; None: of the current one."""
+        return rows_table(self.number, self.generation if generation is None else generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The statements on `hopyard_tables` and `hopyard_format`, with %s for parameters.
+
+    create: run one after the other. find, lock: by id. add: id, version; nothing if it is there. set_mark: mark,
+    version, id. switch: generation, mark, version, id. hide, remove, known: see where they are used. names: of tables
+    that begin with a text.
+    """
+
+    create: tuple[str, ...]
+    names: str
+    add: str
+    format_version: str = "SELECT version FROM hopyard_format"
+    find: str = "SELECT number, generation, version, mark FROM hopyard_tables WHERE id = %s"
+    lock: str = "SELECT number, generation, version, mark FROM hopyard_tables WHERE id = %s FOR UPDATE"
+    known: str = "SELECT id FROM hopyard_tables WHERE generation > 0"
+    set_mark: str = "UPDATE hopyard_tables SET mark = %s, version = %s WHERE id = %s"
+    switch: str = "UPDATE hopyard_tables SET generation = %s, mark = %s, version = %s WHERE id = %s"
+    show: str = "UPDATE hopyard_tables SET generation = 1 WHERE id = %s AND generation = 0"
+    hide: str = "UPDATE hopyard_tables SET generation = 0 WHERE id = %s"
+    remove: str = "DELETE FROM hopyard_tables WHERE id = %s AND generation = 0"
 
 
 class SqlOnlineStore(ABC):
-    """`ports.OnlineStore` in a database, but for what its dialect and its driver do in their own way."""
+    """`ports.OnlineStore` and `ports.AsyncOnlineStore` in a database, which may be shared with others."""
 
     capabilities = OnlineCapabilities(has_atomic_commits=True)
-    put_rows: int
-    """How many rows a statement writes at most."""
+    statements: Statements
+    batch_rows: int
 
     def __init__(self, url: str, *, retries: Retries, timeout_seconds: float, failpoint: Failpoint) -> None:
-        """
+        """Do no I/O.
+
         Args:
             url: without a password.
-            timeout_seconds: how long a write is tried again while the server does not answer.
+            timeout_seconds: how long a call is tried again while the server does not answer, or waits for a lock.
+            failpoint: called at each point of a write at which crash tests end the process.
         """
-        self.url = url
-        self.retries, self._timeout, self._failpoint = retries, timeout_seconds, failpoint
-        self.current: dict[str, str] = {}
-        self._local = threading.local()
-        self._is_prepared = False
-        self._guard = threading.Lock()
-        self._opened: list[tuple[int, Any]] = []
-        self._pool: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        finalize(self, _close_all, self._opened)
+        self.url, self.retries = url, retries
+        self.timeout_seconds, self.failpoint = timeout_seconds, failpoint
+        self._connections = Connections(self._checked, lambda connection: connection.close())
+        self._async_connections = AsyncConnections(self.aconnect, self.disconnect)
+        self._places: dict[str, Place] = {}
+        self._versions = Versions(url)
 
-    # What a dialect does in its own way.
+    # What a database does in its own way.
 
     @abstractmethod
     def connect(self) -> Any:
-        """Return a new connection of the driver that commits each statement by itself."""
+        """Return a new connection in which each statement is a transaction."""
 
     @abstractmethod
-    def is_open(self, connection: Any) -> bool:
-        """Return whether a connection can be used."""
+    async def aconnect(self) -> Any:
+        """Return a new connection for the running event loop, its format checked by `check_format`."""
+
+    @abstractmethod
+    async def disconnect(self, connection: Any) -> None:
+        """Close a connection of the running event loop."""
+
+    @abstractmethod
+    def is_no_table(self, error: Exception) -> bool:
+        """Return whether an error of the driver says that a table is not there."""
 
     @abstractmethod
     def transaction(self, connection: Any) -> AbstractContextManager[Any]:
-        """Yield a cursor in a transaction, which is committed at the end of the with block."""
+        """Yield a cursor in a transaction that commits at the end of the with block."""
 
     @abstractmethod
-    def create_statement(self, name: str) -> str:
-        """Return the statement that makes the table of a generation."""
+    def ask(self, connection: Any, question: Question) -> Rows | Places | None:
+        """Return what a read asks, by one statement; None: a table that it names is not there."""
 
     @abstractmethod
-    def create_tables_statement(self) -> str:
-        """Return the statement that makes `hopyard_tables` if it is not there."""
+    async def aask(self, connection: Any, question: Question) -> Rows | Places | None:
+        """Return what a read asks, awaited."""
 
     @abstractmethod
-    def insert_ignoring(self) -> str:
-        """Return the statement that adds (id, generation) to `hopyard_tables`, and leaves what is there alone."""
+    def create_rows(self, cursor: Any, name: str) -> None:
+        """Make the table of a generation if it is not there."""
 
     @abstractmethod
-    def put(self, cursor: Any, name: str, keys: list[bytes], rows: list[bytes], *, is_final: bool) -> None:
-        """Write rows, the newer event time wins unless they are final."""
+    def put(self, cursor: Any, name: str, pairs: list[Pair], *, is_final: bool) -> None:
+        """Write rows by one statement; the newer event time wins unless they are final."""
 
     @abstractmethod
-    def remove(self, cursor: Any, name: str, keys: list[bytes]) -> None:
+    def delete(self, cursor: Any, name: str, keys: list[bytes]) -> None:
         """Remove the rows of these keys."""
 
     @abstractmethod
-    def ask(self, connection: Any, asked: Ask) -> Answer:
-        """Answer what a read asks, by one statement."""
+    def drop_rows(self, connection: Any, name: str, *, seconds: float) -> None:
+        """Drop the table of a generation; raises an error of the driver if somebody reads it for longer."""
 
     @abstractmethod
-    def stream(self, connection: Any, statement: str) -> Iterator[Sequence[tuple[bytes, bytes]]]:
-        """Yield keys and rows of a statement, some at a time, without holding them all."""
+    def fill_and_switch(
+        self, connection: Any, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position
+    ) -> State:
+        """Fill a new generation and make it the current one; return the table's state."""
 
     @abstractmethod
-    def drop_unused(self, cursor: Any, name: str) -> None:
-        """Drop a table that nobody is to read any more; the driver's error if somebody still does."""
-
-    @abstractmethod
-    def names_like(self, cursor: Any, prefix: str) -> list[str]:
-        """Return the names of the tables that begin so."""
-
-    @abstractmethod
-    async def make_pool(self) -> Any:
-        """Return a pool of connections for the running event loop."""
-
-    @abstractmethod
-    async def close_pool(self, pool: Any) -> None:
-        """Close such a pool."""
+    def stream(self, table_id: str) -> Iterator[Sequence[Pair]]:
+        """Yield the keys and rows of a table in key order, from one state."""
 
     # The port.
 
     def ensure(self, table: OnlineTable) -> None:
         """Make the table known; does nothing if it is."""
-
-        def work(cursor: Any) -> None:
-            if self._generation(cursor, table.id) is None:
-                cursor.execute(self.create_statement(table_name(table.id, FIRST_GENERATION)))
-                cursor.execute(self.insert_ignoring(), (table.id, FIRST_GENERATION))
-
-        self._write(work)
+        if self._find(table.id) is None:
+            self._write(partial(self.make, table_id=table.id))
 
     def write(self, table: OnlineTable, rows: EncodedRows, upto: Position) -> None:
         """Apply rows and set the table's position in one transaction.
 
         Raises:
-            NotFoundError: the table is not known. StoreError: the server does not answer, or refuses.
+            NotFoundError: the table is not known.
+            LockTimeoutError: somebody else wrote for too long.
+            StoreError: the server does not answer in time, or refuses. Nothing of this call is visible.
         """
-        parts = list(self._parts(rows))
+        batches = list(parts(rows, self.batch_rows))
 
-        def work(cursor: Any) -> None:
-            # Locked: of two machines that write, one waits.
-            generation = self._generation(cursor, table.id, is_locked=True)
-            if generation is None:
-                raise NotFoundError("online table", table.id, sorted(self.current))
-            name = table_name(table.id, generation)
-            for part in parts:
-                self._put_part(cursor, name=name, part=part, is_final=rows.is_final)
-            self._set(cursor, table.id, generation, upto)
-            self._failpoint("before_online_commit")
+        def work(connection: Any) -> int:
+            last = self._versions.last(table.id)
+            with self.transaction(connection) as cursor:
+                state = self.locked(cursor, table.id)
+                if state is None or state.generation == 0:
+                    raise self.not_found(table.id)
+                self._versions.check(table.id, state.version, at_least=last)
+                for pairs in batches:
+                    self.apply(cursor, state.rows_table(), pairs, is_final=rows.is_final)
+                version = new_version(state.version)
+                cursor.execute(self.statements.set_mark, (to_json(upto).decode(), version, table.id))
+                self.failpoint("online_before_commit")
+            return version
 
-        self._write(work)
-        self._failpoint("after_online_commit")
+        self._versions.see(table.id, self._write(work))
+        self.failpoint("online_after_commit")
 
     def replace(self, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position) -> None:
-        """Replace the whole content by the batches; readers see the old or the new one, never a part."""
-        old = self._read(lambda connection: self._generation_of(connection, table.id))
-        new = FIRST_GENERATION if old is None else next_generation(old)
-        name = table_name(table.id, new)
+        """Replace the whole content by the batches; readers see the old or the new one, never a part. Makes the table
+        known.
 
-        def begin(cursor: Any) -> None:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}")  # what a crash left
-            cursor.execute(self.create_statement(name))
+        Raises:
+            LockTimeoutError: somebody else wrote for too long.
+            StoreError: the server does not answer, or refuses. The content is the old one. Only what comes before the
+                first batch is tried again.
+        """
 
-        self._write(begin)
-        for rows in batches:
-            for part in self._parts(rows):
-                self._write(partial(self._put_part, name=name, part=part, is_final=rows.is_final))
-            self._failpoint("online_batch_written")
+        def work(connection: Any) -> State:
+            with self.transaction(connection) as cursor:
+                state = self.locked(cursor, table.id)
+            if state is None:
+                self.make(connection, table_id=table.id, is_known=False)
+            fill = partial(self.fill_and_switch, connection, table, batches, upto)
+            state = self.retries.once(fill)
+            self.failpoint("online_after_switch")
+            self.sweep(connection, state, seconds=1)
+            return state
 
-        def switch(cursor: Any) -> None:
-            if old is None:
-                cursor.execute(self.insert_ignoring(), (table.id, new))
-            self._set(cursor, table.id, new, upto)
-            self._failpoint("before_online_switch")
-
-        self._write(switch)
-        self._failpoint("after_online_switch")
-        self.current[table.id] = new
-        self._drop_all(table.id, but=name)
+        state = self._write(work)
+        self._versions.see(table.id, state.version)
+        self._places[table.id] = (state.number, state.generation)
 
     def read(self, lookups: Sequence[Lookup]) -> list[bytes | None]:
-        """Return the rows of the keys, in order, by one statement; None: no such key.
+        """Return the rows of the keys, in order, from one state, by one statement; None: no such key.
 
         Raises:
             NotFoundError: no such table. StoreError: the server does not answer, or refuses.
@@ -202,226 +237,241 @@ class SqlOnlineStore(ABC):
         if not lookups:
             return []
 
-        def ask(asked: Ask) -> Answer:
-            return self._read(lambda connection: self.ask(connection, asked))
+        def ask(question: Question) -> Rows | Places | None:
+            return self._read(lambda connection: self.ask(connection, question))
 
-        return finish(read_steps(self.current, lookups), ask)
+        try:
+            return finish(reading(self._places, lookups, self.url), ask)
+        except NotFoundError as error:
+            raise self._with_names(error, lookups) from None
+
+    async def aread(self, lookups: Sequence[Lookup]) -> list[bytes | None]:
+        """Return the rows of the keys without blocking the event loop; as `read` otherwise."""
+        if not lookups:
+            return []
+        seconds = min(self.timeout_seconds, READ_SECONDS)
+
+        async def ask(question: Question) -> Rows | Places | None:
+            work = partial(self.aask, question=question)
+            return await self.retries.arun(lambda: self._async_connections.use(work), seconds=seconds)
+
+        return await afinish(reading(self._places, lookups, self.url), ask)
 
     def scan(self, table_id: str) -> Iterator[tuple[bytes, bytes]]:
-        """Yield every key and row from one state, in key order. Raises NotFoundError."""
-        for _ in range(_MAX_SWITCHES):
-            generation = self._read(lambda connection: self._generation_of(connection, table_id))
-            if generation is None:
-                raise NotFoundError("online table", table_id, sorted(self.current))
-            connection = self.retries.run(self.connect, seconds=READ_SECONDS)
-            statement = f"SELECT k, r FROM {table_name(table_id, generation)} ORDER BY k"
-            parts = self.stream(connection, statement)
-            try:
-                first = next(parts, ())  # now, so that it is this state that shows
-            except self.retries.errors:
-                connection.close()
-                continue  # it was replaced at this moment
-            return self._scan(connection, first, parts)
-        raise CorruptStoreError(
-            f"The rows of the online table {table_id} in {self.url} are gone, or replaced without end. Rebuild the "
-            f"table: hopyard online rebuild."
-        )
+        """Yield every key and row, in key order, from one state. A forked child cannot go on with it.
+
+        Raises:
+            NotFoundError: no such table; at the call.
+        """
+        if self._find(table_id) is None:
+            raise self.not_found(table_id)
+        return self._scan(table_id)
 
     def position(self, table_id: str) -> Position | None:
         """Return how far the table has come; None: nothing applied, or no such table."""
-        mark = self._read(lambda connection: self._find(connection, "position", table_id))
-        if mark is None:
+        state = self._find(table_id)
+        if state is None:
             return None
-        try:
-            return _POSITION.decode(mark)
-        except msgspec.MsgspecError as error:
-            raise CorruptStoreError(
-                f"The position of the online table {table_id!r} in {self.url} cannot be read: {error}. Rebuild the "
-                f"table: hopyard online rebuild."
-            ) from error
+        self._versions.see(table_id, state.version)
+        return None if state.mark is None else position_of(state.mark, table_id, self.url)
 
     def drop(self, table_id: str) -> None:
         """Remove a table. Does nothing if it is not there."""
-        self._write(lambda cursor: cursor.execute(f"DELETE FROM {TABLES} WHERE id = %s", (table_id,)))
-        self.current.pop(table_id, None)
-        self._drop_all(table_id)
 
-    async def pool(self) -> Any:
-        """Return the pool of the running event loop, which is made by who comes first."""
-        loop = asyncio.get_running_loop()
-        if self._pool is None or self._pool[0] is not loop:
-            self._pool = loop, loop.create_task(self.make_pool())
-        made = self._pool[1]
-        try:
-            return await asyncio.shield(made)
-        except self.retries.errors:
-            if self._pool is not None and self._pool[1] is made:
-                self._pool = None  # so that the next try makes another one
-            raise
+        def work(connection: Any) -> None:
+            with self.transaction(connection) as cursor:
+                state = self.locked(cursor, table_id)
+                if state is None:
+                    return
+                cursor.execute(self.statements.hide, (table_id,))
+            for name in self.generations(connection, state):
+                self.drop_rows(connection, name, seconds=self.timeout_seconds)
+            with self.transaction(connection) as cursor:
+                cursor.execute(self.statements.remove, (table_id,))
 
-    async def aclose(self) -> None:
-        """Release the connections of the running event loop."""
-        held, self._pool = self._pool, None
-        if held is not None and held[0] is asyncio.get_running_loop():
-            await self.close_pool(await held[1])
+        if self._find(table_id, is_known=False) is not None:
+            self._write(work)
+        self._places.pop(table_id, None)
 
     def close(self) -> None:
-        """Release the connections of all threads. The store can be used again afterwards."""
-        with self._guard:
-            self._local = threading.local()
-            _close_all(self._opened)
+        """Release connections. The store can be used again afterwards."""
+        self._connections.close()
+
+    async def aclose(self) -> None:
+        """Release the connections of the running event loop. The store can be used again afterwards."""
+        await self._async_connections.close()
+
+    # What the databases' own parts use.
+
+    def make(self, connection: Any, *, table_id: str, is_known: bool = True) -> None:
+        """Make the table's row and its first generation, and what they stand in; harmless if they are there."""
+        with self.transaction(connection) as cursor:
+            for statement in self.statements.create:
+                cursor.execute(statement)
+        with self.transaction(connection) as cursor:
+            cursor.execute(self.statements.add, (table_id, new_version()))
+            state = self.locked(cursor, table_id)
+            if state is None:
+                raise ConflictError(
+                    f"The online table {table_id!r} was dropped while it was made. Try again."
+                )
+            if is_known and state.generation == 0:
+                self.create_rows(cursor, state.rows_table(1))
+                cursor.execute(self.statements.show, (table_id,))
+
+    def locked(self, cursor: Any, table_id: str) -> State | None:
+        """Return the state of a table, which nobody else changes before the transaction ends; None: there is none."""
+        try:
+            cursor.execute(self.statements.lock, (table_id,))
+        except Exception as error:
+            if self.is_no_table(error):
+                return None
+            raise
+        found = cursor.fetchone()
+        return None if found is None else State(*found)
+
+    def apply(
+        self, cursor: Any, name: str, pairs: Sequence[tuple[bytes, bytes | None]], *, is_final: bool
+    ) -> None:
+        """Write a batch of rows, of which null ones remove the key."""
+        kept = [(key, row) for key, row in pairs if row is not None]
+        if len(kept) < len(pairs):
+            self.delete(cursor, name, [key for key, row in pairs if row is None])
+        if kept:
+            self.put(cursor, name, kept, is_final=is_final)
+
+    def check_format(self, found: Sequence[Any] | None) -> None:
+        """Raise FormatVersionError or CorruptStoreError unless this release reads the store's format."""
+        if found is None:
+            raise CorruptStoreError(
+                f"The table hopyard_format in {self.url} is empty. Is it somebody else's?"
+            )
+        if found[0] > FORMAT_VERSION:
+            raise FormatVersionError(f"The online store {self.url}", found[0], FORMAT_VERSION)
 
     # How it is done.
 
-    def connection(self) -> Any:
-        """Return this thread's connection; in a forked child it is a new one."""
-        held = getattr(self._local, "held", None)
-        if held is not None and held[0] == os.getpid() and self.is_open(held[1]):
-            return held[1]
+    def _checked(self) -> Any:
+        """Return a new connection to a database whose format this release reads, or that has nothing yet."""
         connection = self.connect()
-        if not self._is_prepared:
-            self._prepare(connection)
-        self._local.held = (os.getpid(), connection)
-        with self._guard:
-            self._opened[:] = [
-                held for held in self._opened if held[0] == os.getpid() and self.is_open(held[1])
-            ]
-            self._opened.append(self._local.held)
+        try:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(self.statements.format_version)
+            except Exception as error:
+                if not self.is_no_table(error):
+                    raise
+            else:
+                self.check_format(cursor.fetchone())
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _prepare(self, connection: Any) -> None:
-        """Make `hopyard_tables` if it is not there, and check the version of the format."""
-        cursor = connection.cursor()
-        cursor.execute(self.create_tables_statement())
-        cursor.execute(self.insert_ignoring(), (FORMAT_ID, str(FORMAT_VERSION)))
-        stored = self._find(connection, "generation", FORMAT_ID)
-        if stored is None or not stored.isdigit():
-            raise CorruptStoreError(
-                f"The online store {self.url} has the format version {stored!r}: it is no number."
-            )
-        if int(stored) > FORMAT_VERSION:
-            raise FormatVersionError(f"The online store {self.url}", int(stored), FORMAT_VERSION)
-        self._is_prepared = True
+    def _read(self, work: Callable[[Any], T]) -> T:
+        seconds = min(self.timeout_seconds, READ_SECONDS)
+        return self.retries.run(lambda: self._connections.use(work), seconds=seconds)
 
-    def _read(self, call: Callable[[Any], T]) -> T:
-        return self.retries.run(lambda: call(self.connection()), seconds=READ_SECONDS)
+    def _write(self, work: Callable[[Any], T]) -> T:
+        return self.retries.run(lambda: self._connections.use(work), seconds=self.timeout_seconds)
 
-    def _write(self, work: Callable[[Any], object]) -> None:
-        """Do work in a transaction, again from its beginning after an error that passes."""
+    def _find(self, table_id: str, *, is_known: bool = True) -> State | None:
+        """Return the state of a table; None: there is none, or nobody knows it yet."""
 
-        def once() -> None:
-            with self.transaction(self.connection()) as cursor:
-                work(cursor)
+        def work(connection: Any) -> State | None:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(self.statements.find, (table_id,))
+            except Exception as error:
+                if self.is_no_table(error):
+                    return None
+                raise
+            found = cursor.fetchone()
+            return None if found is None else State(*found)
 
-        self.retries.run(once, seconds=self._timeout)
+        state = self._read(work)
+        return None if state is None or (is_known and state.generation == 0) else state
 
-    def _find(self, connection: Any, column: str, table_id: str) -> str | None:
-        cursor = connection.cursor()
-        cursor.execute(f"SELECT {column} FROM {TABLES} WHERE id = %s", (table_id,))
-        found = cursor.fetchone()
-        return None if found is None else found[0]
+    def not_found(self, table_id: str) -> NotFoundError:
+        def work(connection: Any) -> list[str]:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(self.statements.known)
+            except Exception as error:
+                if self.is_no_table(error):
+                    return []
+                raise
+            return [found for (found,) in cursor.fetchall()]
 
-    def _generation_of(self, connection: Any, table_id: str) -> str | None:
-        return self._find(connection, "generation", table_id)
+        return NotFoundError("online table", table_id, self._read(work))
 
-    def _generation(self, cursor: Any, table_id: str, *, is_locked: bool = False) -> str | None:
-        locked = " FOR UPDATE" if is_locked else ""
-        cursor.execute(f"SELECT generation FROM {TABLES} WHERE id = %s{locked}", (table_id,))
-        found = cursor.fetchone()
-        return None if found is None else found[0]
+    def _with_names(self, error: NotFoundError, lookups: Sequence[Lookup]) -> NotFoundError:
+        """Return the error of a read with the tables that there are, not only those that were read."""
+        for table_id in dict.fromkeys(table_id for table_id, _ in lookups):
+            if self._find(table_id) is None:
+                return self.not_found(table_id)
+        return error
 
-    def _set(self, cursor: Any, table_id: str, generation: str, upto: Position) -> None:
-        cursor.execute(
-            f"UPDATE {TABLES} SET generation = %s, position = %s WHERE id = %s",
-            (generation, to_json(upto).decode(), table_id),
+    def _scan(self, table_id: str) -> Iterator[tuple[bytes, bytes]]:
+        pid = os.getpid()
+        pairs, batches = self._begun(table_id)
+        while pairs:
+            for key, row in pairs:
+                if os.getpid() != pid:
+                    raise StoreError(
+                        f"The online store {self.url} was closed during a scan, by a fork of this process. Scan again."
+                    )
+                yield full_key(key, row), row
+            pairs = self.retries.once(lambda: next(batches, ()))
+
+    def _begun(self, table_id: str) -> tuple[Sequence[Pair], Iterator[Sequence[Pair]]]:
+        """Return the first rows of a scan, and the others; it begins again when the rows are dropped by a switch."""
+        for _ in range(_MAX_SWITCHES):
+            batches = self.stream(table_id)
+            try:
+                return self.retries.once(partial(self._first, batches)), batches
+            except _SwitchedError:
+                continue
+        raise StoreError(
+            f"The online table {table_id!r} in {self.url} was replaced without end while scanned."
         )
 
-    def _parts(self, rows: EncodedRows) -> Iterator[_Part]:
-        """Yield keys and rows to put, and keys to remove, some at a time."""
-        for start in range(0, len(rows.keys), self.put_rows):
-            keys = [stored_key(key) for key in rows.keys.slice(start, self.put_rows).to_pylist()]
-            pairs = list(zip(keys, rows.rows.slice(start, self.put_rows).to_pylist(), strict=True))
-            kept = [(key, row) for key, row in pairs if row is not None]
-            gone = [key for key, row in pairs if row is None]
-            yield [key for key, _ in kept], [row for _, row in kept], gone
-
-    def _put_part(self, cursor: Any, *, name: str, part: _Part, is_final: bool) -> None:
-        keys, rows, gone = part
-        if gone:
-            self.remove(cursor, name, gone)
-        if keys:
-            self.put(cursor, name, keys, rows, is_final=is_final)
-
-    def _scan(
-        self,
-        connection: Any,
-        first: Sequence[tuple[bytes, bytes]],
-        parts: Iterator[Sequence[tuple[bytes, bytes]]],
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def _first(self, batches: Iterator[Sequence[Pair]]) -> Sequence[Pair]:
         try:
-            found: Sequence[tuple[bytes, bytes]] = first
-            while found:
-                for key, row in found:
-                    yield full_key(bytes(key), bytes(row)), bytes(row)
-                found = self.retries.run(lambda: next(parts, ()), seconds=0)
-        finally:
-            connection.close()
+            return next(batches, ())
+        except Exception as error:
+            if self.is_no_table(error):
+                raise _SwitchedError from error
+            raise
 
-    def _drop_all(self, table_id: str, *, but: str | None = None) -> None:
-        """Drop the generations of a table, except one; those that somebody reads at length stay until the next time."""
-        prefix = table_name(table_id, "")
-        names = self._read(lambda connection: self.names_like(connection.cursor(), prefix))
-        for name in names:
-            if name != but:
-                with suppress(*self.retries.errors):
-                    self.drop_unused(self.connection().cursor(), name)
+    def generations(self, connection: Any, state: State) -> list[str]:
+        """Return the names of all generations of a table that are there."""
+        cursor = connection.cursor()
+        cursor.execute(self.statements.names, (f"hopyard_rows_{state.number}_",))
+        return [name for (name,) in cursor.fetchall()]
 
-
-def _close_all(opened: list[tuple[int, Any]]) -> None:
-    """Close connections; those of a parent process are the parent's to close."""
-    while opened:
-        pid, connection = opened.pop()
-        if pid == os.getpid():
-            with suppress(Exception):
-                connection.close()
+    def sweep(self, connection: Any, state: State, *, seconds: float) -> None:
+        """Drop the generations that are not current; one that somebody reads at length is left to the next time."""
+        for name in self.generations(connection, state):
+            if name != state.rows_table():
+                with suppress(StoreError):
+                    self.retries.once(partial(self.drop_rows, connection, name, seconds=seconds))
 
 
-def table_name(table_id: str, generation: str) -> str:
+def rows_table(number: int, generation: int) -> str:
     """Return the name of the table with the rows of a generation."""
-    return f"hopyard_{checked_id(table_id)}_{generation}"
+    return f"hopyard_rows_{int(number)}_{int(generation)}"
 
 
-def gone(asked: Ask, pointers: Sequence[tuple[str, str]]) -> Answer:
-    """Return the answer where the table of a generation that was asked for is gone.
-
-    Args:
-        pointers: ids and generations, as `hopyard_tables` has them now.
-    """
-    found = dict(pointers)
-    return Answer([found.get(table_id) for table_id, _ in asked.tables], None)
-
-
-def answer(asked: Ask, found: Sequence[tuple[int, bytes, bytes]]) -> Answer:
-    """Return the rows of a statement as an answer: (number of the table, key, row), or (POINTER, id, generation)."""
-    generations: dict[str, str] = {}
-    by_table: list[dict[bytes, bytes]] = [{} for _ in asked.tables]
-    for number, key, row in found:
-        if number == POINTER:
-            generations[bytes(key).decode()] = bytes(row).decode()
-        else:
-            by_table[number][bytes(key)] = bytes(row)
-    return Answer(
-        [generations.get(table_id) for table_id, _ in asked.tables],
-        [[rows.get(key) for key in keys] for rows, keys in zip(by_table, asked.keys, strict=True)],
-    )
+def parts(rows: EncodedRows, n: int) -> Iterator[list[tuple[bytes, bytes | None]]]:
+    """Yield stored keys and rows, n at a time."""
+    for start in range(0, len(rows.keys), n):
+        keys = _to_list(rows.keys.slice(start, n))
+        if any(len(key) > LONGEST_PLAIN_KEY for key in keys):
+            keys = [stored_key(key) for key in keys]
+        yield list(zip(keys, _to_list(rows.rows.slice(start, n)), strict=True))
 
 
-@contextmanager
-def closing_on_error(connection: Any) -> Iterator[None]:
-    """Close a connection when anything goes wrong, so that nobody finds it in the middle of something."""
-    try:
-        yield
-    except BaseException:
-        with suppress(Exception):
-            connection.close()
-        raise
+def _to_list(array: pa.BinaryArray) -> list[Any]:
+    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
+    return values

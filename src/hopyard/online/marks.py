@@ -1,0 +1,21 @@
+"""The mark of an online table as stored: its position in JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hopyard.errors import CorruptStoreError
+from hopyard.model.position import Position
+
+_POSITION: msgspec.json.Decoder[Position] = msgspec.json.Decoder(Position)
+
+
+def position_of(mark: bytes | str, table_id: str, url: str) -> Position:
+    """Return the position that a mark says. Raises CorruptStoreError."""
+    try:
+        return _POSITION.decode(mark)
+    except msgspec.MsgspecError as error:
+        raise CorruptStoreError(
+            f"The position of the online table {table_id!r} in {url} cannot be read: {error}. Run `hopyard verify`; "
+            f"the table can be rebuilt from the offline one."
+        ) from error
