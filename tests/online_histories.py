@@ -316,14 +316,18 @@ def same(left: Rows, right: Rows) -> bool:
 
 
 @st.composite
-def frames(draw: st.DrawFn, layout: Layout) -> list[Row]:
-    """Draw rows in any order, some of one identity."""
+def frames(draw: st.DrawFn, layout: Layout, rows_there: Rows) -> list[Row]:
+    """Draw rows in any order, some of one identity, and some of rows that are there."""
+    known = st.sampled_from(list(rows_there.values())) if rows_there else st.nothing()
     rows = []
     for _ in range(draw(st.integers(1, 4))):
         row: Row = {name: draw(st.sampled_from(values)) for name, values in KEYS[layout.keys].items()}
         if layout.times is not None:
             row["t"] = draw(st.sampled_from(TIMES[layout.times][2]))
         row |= {name: draw(st.sampled_from(VALUES[type_])) for name, type_ in layout.values.items()}
+        there = draw(st.one_of(st.none(), known))
+        if there is not None:
+            row |= {name: there[name] for name in there if name not in layout.values}
         rows.append(row)
     return rows
 
@@ -376,7 +380,7 @@ def _step(history: History, data: st.DataObject, kind: str, dies_at: int | None)
         history.stores.clock.advance(data.draw(st.sampled_from([timedelta(days=1), timedelta(days=2)])))
         return
     if kind.startswith(("insert", "overwrite")):
-        drawn = data.draw(frames(layout))
+        drawn = data.draw(frames(layout, rows))
         named = {layout.identity(row): row for row in drawn}
         is_new = kind.startswith("overwrite")
         when: Any = "later" if kind.endswith("later") else "now"
@@ -387,7 +391,7 @@ def _step(history: History, data: st.DataObject, kind: str, dies_at: int | None)
         )
         leaves_caught_up = when == "now"
     elif kind.startswith("remove"):
-        drawn = data.draw(frames(layout))
+        drawn = data.draw(frames(layout, rows))
         on = layout.primary_key + ([] if kind.startswith("remove_keys") or layout.times is None else ["t"])
         gone = {tuple(row[name] for name in on) for row in drawn}
         after = {id_: row for id_, row in rows.items() if tuple(row[name] for name in on) not in gone}
