@@ -79,29 +79,34 @@ def setup_bare(folder: Path, shared: Path, *, service: str, n_groups: int, n_ent
 
 
 def bare_redis(store: Any, ids: list[str], keys: list[list[list[bytes]]]) -> Lookups:
+    """MGET the same rows, copied to keys of their own."""
     client, decode = _redis(), msgspec.msgpack.Decoder(list).decode
-    prefixes = [f"hopyard:{id_}:".encode() + client.get(f"hopyard:{id_}:generation") + b":" for id_ in ids]
-    requests = [
-        [prefix + key for prefix, of_table in zip(prefixes, request, strict=True) for key in of_table]
-        for request in keys
-    ]
+    requests = []
+    for request in keys:
+        lookups = [(id_, key) for id_, of_table in zip(ids, request, strict=True) for key in of_table]
+        names = [f"bare:{id_}:".encode() + key for id_, key in lookups]
+        client.mset(dict(zip(names, store.read(lookups), strict=True)))
+        requests.append(names)
     return Lookups(requests, 1, lambda found: [decode(row) for row in client.mget(found)], 15)
 
 
 def bare_sql(service: str, store: Any, ids: list[str], keys: list[list[list[bytes]]]) -> Lookups:
+    """Select the same rows from the same tables by one statement."""
     connection, decode = store.connect(), msgspec.msgpack.Decoder(list).decode
     cursor = connection.cursor()
     tables = []
     for id_ in ids:
-        cursor.execute("SELECT generation FROM hopyard_tables WHERE id = %s", (id_,))
-        tables.append(f"hopyard_{id_}_{cursor.fetchone()[0]}")
+        cursor.execute("SELECT number, generation FROM hopyard_tables WHERE id = %s", (id_,))
+        number, generation = cursor.fetchone()
+        tables.append(f"hopyard_rows_{int(number)}_{int(generation)}")
     if service == "postgres":
         statement = " UNION ALL ".join(
             f"SELECT k, r FROM {table} WHERE k = ANY(%b::bytea[])" for table in tables
         )
 
         def ask(asked: list[list[bytes]]) -> list[Any]:
-            return [decode(row) for _, row in connection.execute(statement, asked, binary=True).fetchall()]
+            found = connection.execute(statement, asked, prepare=True, binary=True).fetchall()
+            return [decode(row) for _, row in found]
 
         return Lookups(keys, 1, ask, 15)
     places = ", ".join(["%s"] * len(keys[0][0]))
