@@ -45,7 +45,7 @@ _IN_PLACE_OF_STEPS = {
         "retrieve/serving.py",
         "replace",
     ): "a file for services, outside of the store, that can be written again",
-    ("online/redis.py", "begin"): "a temporary file, in which the rows of a scan are sorted",
+    ("online/sorted_copy.py", "begin"): "a temporary file, in which the rows of a scan are sorted",
     ("trust.py", "sync"): "a file of the user outside of every store, of lines that are appended",
     ("demo/folder.py", "rename"): "the demo makes room for itself before it opens its store",
     ("query/sql.py", "replace"): "a part of a SQL tree takes the place of another one",

@@ -51,7 +51,7 @@ def group_of(fs: FeatureStore) -> FeatureGroup:
 
 
 def write(folder: Path, stop: Path, journal: Path, writer: int) -> None:
-    """Write sets, on time and late, now and for later, remove some, and rebuild at times; note each one that is done."""
+    """Write sets, on time and late, now and for later, remove some, rebuild at times; note each one that is done."""
     group = group_of(hopyard.login(folder).get_feature_store())
     choose, number = random.Random(writer), 0
     with journal.open("a") as file:
@@ -135,7 +135,7 @@ def test_readers_beside_writers(tmp_path: Path) -> None:
     group = group_of(fs)
     group.catch_up_online()
     assert_online_equals_offline(project, group)
-    written: dict[int, datetime] = {part: START for part in LASTING}
+    written: dict[int, datetime] = dict.fromkeys(LASTING, START)
     for writer in range(1, N_WRITERS + 1):
         lines = (tmp_path / f"writer{writer}").read_text().splitlines()
         assert lines

@@ -329,9 +329,9 @@ def _asked(question: Question) -> tuple[str, tuple[object, ...] | None]:
         return _FIND_PLACES, (question.ids,)
     selects = []
     for at, (number, generation) in enumerate(question.places):
-        keys = ",".join([f"x'{key.hex()}'" for key in question.keys[at]])
+        listed = ",".join([f"x'{key.hex()}'" for key in question.keys[at]])
         selects.append(
-            f"SELECT {at}, k, r FROM hopyard_tables LEFT JOIN {rows_table(number, generation)} ON k IN ({keys}) "
+            f"SELECT {at}, k, r FROM hopyard_tables LEFT JOIN {rows_table(number, generation)} ON k IN ({listed}) "
             f"WHERE number = {number:d} AND generation = {generation:d}"
         )
     return " UNION ALL ".join(selects), None

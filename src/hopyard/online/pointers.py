@@ -33,7 +33,7 @@ class Question(NamedTuple):
 
 
 Rows: TypeAlias = Sequence[tuple[int, bytes | None, bytes | None]]
-"""(number of the table among the asked, key, row), if its place is current; if there is no row, one with nulls."""
+"""(number of the table among the asked, key, row), if its place is current; where no row is found, one with nulls."""
 
 Places: TypeAlias = Sequence[tuple[str, int, int]]
 """An id with the place of its rows."""

@@ -13,9 +13,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from hopyard.errors import (
@@ -29,7 +27,7 @@ from hopyard.errors import (
 from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
-from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key
+from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
 from hopyard.online.lookups import by_table, is_row_of
 from hopyard.online.marks import position_of
 from hopyard.online.network import (
@@ -42,36 +40,32 @@ from hopyard.online.network import (
     new_version,
     without_password,
 )
-from hopyard.online.redis_commands import (
-    MARK,
-    VERSION,
-    Command,
-    Tables,
-    packed,
-    parts_of,
-    reading,
-    table_key,
-)
 from hopyard.online.redis_scripts import CHANGED, DONE, ENSURE, LOST, SWITCH, WRITE
 from hopyard.online.stores import options_of
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 from hopyard.require import require
 
 if TYPE_CHECKING:
-    pass
+    import pyarrow as pa
+
+    from hopyard.online.sorted_copy import SortedCopy
 
 FORMAT_VERSION = 1
 
+MARK, VERSION = b"", b"#"
+"""The fields of a table's hash that are no rows: no encoded key is empty or this one byte."""
+
 _FORMAT_KEY = b"hopyard:format_version"
 _TABLES_KEY = b"hopyard:tables"
+_BATCH_ROWS = 1_000
 _SCAN_ROWS = 1_000
 _ANSWER_SECONDS = 10.0
 _FILLING_SECONDS = 6 * 3600
 """What a crash leaves of a `replace` is removed by the server after this time."""
-_MAX_RESTARTS = 100
 _CONFLICT_SECONDS = 0.005
-_LARGEST_COPY = 1 << 40
-_NO_ROWS = (MARK, VERSION)
+
+Command: TypeAlias = tuple[Any, ...]
+Tables: TypeAlias = dict[str, list[bytes]]
 
 
 def open_redis(url: str, *, timeout_seconds: float, failpoint: Failpoint = never_fail) -> RedisOnlineStore:
@@ -152,7 +146,7 @@ class RedisOnlineStore:
 
     def ensure(self, table: OnlineTable) -> None:
         """Make the table known; does nothing if it is."""
-        keys = (table_key(table.id), _TABLES_KEY, _FORMAT_KEY)
+        keys = (_table(table.id), _TABLES_KEY, _FORMAT_KEY)
         self._write(("EVAL", ENSURE, len(keys), *keys, table.id, new_version(), FORMAT_VERSION))
 
     def write(self, table: OnlineTable, rows: EncodedRows, upto: Position) -> None:
@@ -194,7 +188,7 @@ class RedisOnlineStore:
         try:
             self._write(("HSET", filling, VERSION, version), ("EXPIRE", filling, _FILLING_SECONDS))
             for batch in batches:
-                for part in parts_of(batch):
+                for part in _parts(batch):
                     answer, version = self._put(
                         filling, part, version, is_final=batch.is_final, is_filling=True
                     )
@@ -203,7 +197,7 @@ class RedisOnlineStore:
                 self._failpoint("online_batch_written")
             self._failpoint("online_before_switch")
             switched = new_version(self._state(table.id)[1] or 0)
-            keys = (filling, table_key(table.id), filling + b":old", _TABLES_KEY, _FORMAT_KEY)
+            keys = (filling, _table(table.id), filling + b":old", _TABLES_KEY, _FORMAT_KEY)
             arguments = (table.id, to_json(upto), version, switched, FORMAT_VERSION)
             (answer,) = self._write(("EVAL", SWITCH, len(keys), *keys, *arguments))
             if answer != DONE:
@@ -223,7 +217,7 @@ class RedisOnlineStore:
         if not lookups:
             return []
         tables = by_table(lookups)
-        commands = reading(tables)
+        commands = _reading(tables)
         replies = self._read(*commands)
         return self._answer(lookups, tables, replies)
 
@@ -232,7 +226,7 @@ class RedisOnlineStore:
         if not lookups:
             return []
         tables = by_table(lookups)
-        commands = reading(tables)
+        commands = _reading(tables)
         replies = await self._aread(*commands)
         return self._answer(lookups, tables, replies)
 
@@ -258,7 +252,7 @@ class RedisOnlineStore:
 
     def drop(self, table_id: str) -> None:
         """Remove a table. Does nothing if it is not there."""
-        self._write(("MULTI",), ("UNLINK", table_key(table_id)), ("SREM", _TABLES_KEY, table_id), ("EXEC",))
+        self._write(("MULTI",), ("UNLINK", _table(table_id)), ("SREM", _TABLES_KEY, table_id), ("EXEC",))
 
     def close(self) -> None:
         """Release connections. The store can be used again afterwards."""
@@ -270,13 +264,13 @@ class RedisOnlineStore:
 
     def _write_all(self, table_id: str, rows: EncodedRows, upto: Position, version: int) -> bool:
         """Write all batches and the mark; return False if somebody else changed the table meanwhile."""
-        parts = list(parts_of(rows)) or [[]]
+        parts = list(_parts(rows)) or [[]]
         for number, part in enumerate(parts, 1):
             is_last = number == len(parts)
             if is_last:
                 self._failpoint("online_before_commit")
             mark = to_json(upto) if is_last else b""
-            answer, version = self._put(table_key(table_id), part, version, is_final=rows.is_final, mark=mark)
+            answer, version = self._put(_table(table_id), part, version, is_final=rows.is_final, mark=mark)
             if answer == LOST:
                 raise self._lost(table_id)
             if answer == CHANGED:
@@ -303,69 +297,52 @@ class RedisOnlineStore:
         return answer, following
 
     def _scan(self, table_id: str) -> Iterator[tuple[bytes, bytes]]:
-        import lmdb
+        from hopyard.online.sorted_copy import SortedCopy  # LMDB, which no reader needs
 
         pid, until = os.getpid(), time.monotonic() + self._timeout
-        with TemporaryDirectory(prefix="hopyard-scan-") as folder:
-            copied = next(
-                (
-                    path
-                    for number in range(_MAX_RESTARTS)
-                    if (path := self._copied(table_id, Path(folder) / str(number), until)) is not None
-                ),
-                None,
-            )
-            if copied is None:
-                raise self._unstable(table_id)
-            with (
-                lmdb.open(
-                    str(copied), map_size=_LARGEST_COPY, readonly=True, subdir=False, lock=False
-                ) as file,
-                file.begin() as transaction,
-            ):
-                for stored, row in transaction.cursor():
-                    if os.getpid() != pid:
-                        raise StoreError(
-                            f"A scan of the online store {self.url} was closed during a scan, by a fork of this "
-                            f"process. Scan again."
-                        )
-                    yield full_key(stored, row), row
+        with SortedCopy() as copy:
+            while not self._is_copied(table_id, copy, until):
+                copy.clear()
+            for stored, row in copy:
+                if os.getpid() != pid:
+                    raise StoreError(
+                        f"The online store {self.url} was closed during a scan, by a fork of this process. Scan again."
+                    )
+                yield full_key(stored, row), row
 
-    def _copied(self, table_id: str, path: Path, until: float) -> Path | None:
-        """Return a file with the rows, sorted by key; None: the table was written to meanwhile.
+    def _is_copied(self, table_id: str, copy: SortedCopy, until: float) -> bool:
+        """Copy the rows; return False if the table was written to meanwhile.
 
         Raises:
             NotFoundError: the table was dropped. StoreError: it took too long.
         """
-        import lmdb
-
         cursor, first = 0, None
-        with lmdb.open(str(path), map_size=_LARGEST_COPY, subdir=False, lock=False, sync=False) as file:
-            while True:
-                if time.monotonic() > until:
-                    raise self._unstable(table_id)
-                replies = self._read(
-                    ("MULTI",),
-                    ("HGET", table_key(table_id), VERSION),
-                    ("HSCAN", table_key(table_id), cursor, "COUNT", _SCAN_ROWS),
-                    ("EXEC",),
+        while True:
+            replies = self._read(
+                ("MULTI",),
+                ("HGET", _table(table_id), VERSION),
+                ("HSCAN", _table(table_id), cursor, "COUNT", _SCAN_ROWS),
+                ("EXEC",),
+            )
+            version, (cursor, found) = replies[-1]
+            if version is None:
+                raise self._not_found(table_id)
+            first = first or version
+            if version != first and time.monotonic() < until:
+                return False
+            if version != first:
+                raise StoreError(
+                    f"The online table {table_id!r} in {self.url} was written to all the time, so that a scan did not "
+                    f"find it in one state. Scan it while nobody writes."
                 )
-                version, (cursor, found) = replies[-1]
-                if version is None:
-                    raise self._not_found(table_id)
-                if first is None:
-                    first = version
-                if version != first:
-                    return None
-                rows = sorted(zip(found[::2], found[1::2], strict=True))
-                with file.begin(write=True) as transaction:
-                    transaction.cursor().putmulti([pair for pair in rows if pair[0] not in _NO_ROWS])
-                if int(cursor) == 0:
-                    return path
+            pairs = zip(found[::2], found[1::2], strict=True)
+            copy.add([pair for pair in pairs if pair[0] not in (MARK, VERSION)])
+            if int(cursor) == 0:
+                return True
 
     def _state(self, table_id: str) -> tuple[bytes | None, int | None]:
         """Return the mark and the version of a table; None, None: there is none."""
-        ((mark, version),) = self._read(("HMGET", table_key(table_id), MARK, VERSION))
+        ((mark, version),) = self._read(("HMGET", _table(table_id), MARK, VERSION))
         return mark, None if version is None else int(version)
 
     def _answer(
@@ -397,12 +374,6 @@ class RedisOnlineStore:
             f"without persistence, or short of memory? The position is unchanged; catching up brings the rows back."
         )
 
-    def _unstable(self, table_id: str) -> StoreError:
-        return StoreError(
-            f"The online table {table_id!r} in {self.url} was written to all the time, so that a scan did not find it "
-            f"in one state. Scan it while nobody writes."
-        )
-
     def _discard(self, key: bytes) -> None:
         """Remove the hash that a failed `replace` was filling, if the server can be reached; else it expires."""
         try:
@@ -424,14 +395,14 @@ class RedisOnlineStore:
         """Return the replies to commands that are sent at once."""
 
         def work(connection: Any) -> list[Any]:
-            connection.send_packed_command(packed(connection, commands))
+            connection.send_packed_command(_packed(connection, commands))
             return [connection.read_response(disable_decoding=True) for _ in commands]
 
         return self._connections.use(work)
 
     async def _acall(self, commands: Sequence[Command]) -> list[Any]:
         async def work(connection: Any) -> list[Any]:
-            await connection.send_packed_command(packed(connection, commands))
+            await connection.send_packed_command(_packed(connection, commands))
             return [await connection.read_response(disable_decoding=True) for _ in commands]
 
         return await self._async_connections.use(work)
@@ -490,3 +461,33 @@ class RedisOnlineStore:
                 f"that nobody needs."
             )
         return None
+
+
+def _table(table_id: str) -> bytes:
+    return b"hopyard:table:%b" % table_id.encode()
+
+
+def _reading(tables: Tables) -> list[Command]:
+    """Return the commands that read from one state: one command for one table, a transaction for several."""
+    commands: list[Command] = [("HMGET", _table(table_id), MARK, *keys) for table_id, keys in tables.items()]
+    return commands if len(commands) == 1 else [("MULTI",), *commands, ("EXEC",)]
+
+
+def _packed(connection: Any, commands: Sequence[Command]) -> list[bytes]:
+    return [b"".join(piece for command in commands for piece in connection.pack_command(*command))]
+
+
+def _parts(rows: EncodedRows) -> Iterator[list[bytes]]:
+    """Yield keys and rows by turns, some rows at a time; an empty row removes the key."""
+    for start in range(0, len(rows.keys), _BATCH_ROWS):
+        keys = _to_list(rows.keys.slice(start, _BATCH_ROWS))
+        values = _to_list(rows.rows.slice(start, _BATCH_ROWS))
+        part: list[bytes] = [b""] * (2 * len(keys))
+        part[::2] = [key if len(key) <= LONGEST_PLAIN_KEY else stored_key(key) for key in keys]
+        part[1::2] = [value or b"" for value in values]
+        yield part
+
+
+def _to_list(array: pa.BinaryArray) -> list[Any]:
+    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
+    return values
