@@ -51,7 +51,7 @@ def group_of(fs: FeatureStore) -> FeatureGroup:
 
 
 def write(folder: Path, stop: Path, journal: Path, writer: int) -> None:
-    """Write sets, on time and late, now and for later, remove some, rebuild at times; note each one that is done."""
+    """Write sets, on time and late, remove some, and rebuild at times; note each one that is done."""
     group = group_of(hopyard.login(folder).get_feature_store())
     choose, number = random.Random(writer), 0
     with journal.open("a") as file:

@@ -75,7 +75,7 @@ def row_decoder(table: OnlineTable, wanted: Sequence[str]) -> Callable[[bytes], 
     def read(row: bytes) -> list[object]:
         try:
             values = decode(row)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _corrupt(table, error) from error
         if has_long_keys and type(values[2 if len(values) > 2 else 0]) is msgspec.msgpack.Ext:
             del values[2]

@@ -10,7 +10,9 @@ LMDB's rules that this file keeps, so that nobody else has to know them:
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ import lmdb
 from hopyard.errors import ConfigError, CorruptStoreError, FormatVersionError, StoreError
 from hopyard.failpoint import Failpoint
 from hopyard.locks import FolderLocks
+from hopyard.online.data_file import DATA_FILE, check_rows, completed, reserve_lock_file, size_of
 from hopyard.ports import Locks
 
 FORMAT_VERSION = 1
@@ -37,7 +40,8 @@ _MAX_DATABASES = 512
 _MAX_READERS = 4096
 _SPARE_READERS = 32
 _CLOSE_WAIT_SECONDS = 0.0005
-_DATA_FILE = "data.mdb"
+_LITTLE_BYTES = 1 << 20
+"""With less room on the disk than that, an error of input or output is put down to it."""
 _FORMAT_KEY = b"format_version"
 
 _CORRUPT = (
@@ -81,15 +85,25 @@ class Environment:
         self.handles: dict[bytes, Any] = {}
         self.uses: list[None] = []
         folder.mkdir(parents=True, exist_ok=True)
-        self.lmdb = _open_largest(folder, sync=sync, map_size_bytes=map_size_bytes)
+        is_new = not size_of(folder / DATA_FILE)
+        reserve_lock_file(folder)
         try:
-            with self.lmdb.begin(write=True) as txn:
+            self.lmdb = _open_largest(folder, sync=sync, map_size_bytes=map_size_bytes)
+        except lmdb.Error:
+            if is_new:  # A full disk leaves a piece of a file, which nobody could open any more.
+                (folder / DATA_FILE).unlink(missing_ok=True)
+            raise
+        try:
+            reserve_lock_file(folder)
+            with completed(folder, self.lmdb) as was_short, self.lmdb.begin(write=True) as txn:
                 store = self.lmdb.open_db(b"__store__", txn=txn)
                 _check_format(folder, txn, store)
                 self.tables = self.lmdb.open_db(b"__tables__", txn=txn)
                 self.marks = self.lmdb.open_db(b"__marks__", txn=txn)
                 for _, name in txn.cursor(self.tables):
                     self.handles[name] = self.lmdb.open_db(name, txn=txn)
+                if was_short:
+                    check_rows(txn, [self.tables, self.marks, *self.handles.values()])
                 failpoint("before_online_open")
             failpoint("after_online_open")
         except BaseException:
@@ -226,7 +240,7 @@ def writer_locks(folder: Path) -> Locks:
 
 def is_there(folder: Path) -> bool:
     """Return whether an environment was ever created in this folder."""
-    return (folder / _DATA_FILE).exists()
+    return (folder / DATA_FILE).exists()
 
 
 @contextmanager
@@ -237,6 +251,8 @@ def translated(folder: Path) -> Iterator[None]:
     except lmdb.Error as error:
         raise store_error(folder, error) from error
     except OSError as error:
+        if _is_disk_full(folder, error):
+            raise store_error(folder, error) from error
         raise StoreError(
             f"The online store {folder} cannot be used: {error}. Check the folder's permissions."
         ) from error
@@ -246,20 +262,32 @@ def store_error(folder: Path, error: Exception) -> StoreError:
     """Return an error of LMDB as one of ours, with what to do."""
     if isinstance(error, _CORRUPT):
         return CorruptStoreError(
-            f"The online store {folder / _DATA_FILE} cannot be read: {error}. See what is damaged with "
+            f"The online store {folder / DATA_FILE} cannot be read: {error}. See what is damaged with "
             f"`hopyard verify`. Its content can be rebuilt from the offline tables: end the processes that use it, "
             f"remove {folder}, and run `hopyard online catchup`."
         )
-    if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)):
+    if isinstance(error, lmdb.MapFullError):
         return StoreError(
             f"The online store {folder} is full: {error}. Free disk space, or lift its limits (ulimit -v)."
         )
+    if _is_disk_full(folder, error):
+        return StoreError(f"The disk of the online store {folder} is full: {error}. Free disk space.")
     if isinstance(error, lmdb.DbsFullError):
         return StoreError(
             f"The online store {folder} has more tables than its {_MAX_DATABASES} databases can hold: {error}. "
             f"Delete online feature groups that nobody needs."
         )
     return StoreError(f"The online store {folder} failed: {error}.")
+
+
+def _is_disk_full(folder: Path, error: Exception) -> bool:
+    """Return whether an error is that of a full disk: LMDB says "Input/output error" where only a part had room."""
+    if isinstance(error, lmdb.DiskError) or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+        return True
+    try:
+        return type(error) is lmdb.Error and shutil.disk_usage(folder).free < _LITTLE_BYTES
+    except OSError:
+        return False
 
 
 def refuse_network_filesystem(folder: Path, mounts: str) -> None:
@@ -323,7 +351,7 @@ def _check_format(folder: Path, txn: Any, store: Any) -> None:
         return
     if not stored.isdigit():
         raise CorruptStoreError(
-            f"The online store {folder / _DATA_FILE} has the format version {stored!r}, which is no number. "
+            f"The online store {folder / DATA_FILE} has the format version {stored!r}, which is no number. "
             f"Its content can be rebuilt from the offline tables: remove {folder}, and run `hopyard online catchup`."
         )
     if int(stored) > FORMAT_VERSION:
@@ -332,7 +360,7 @@ def _check_format(folder: Path, txn: Any, store: Any) -> None:
 
 def _inode(folder: Path) -> tuple[int, int] | None:
     try:
-        status = (folder / _DATA_FILE).stat()
+        status = (folder / DATA_FILE).stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

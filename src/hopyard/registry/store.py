@@ -218,7 +218,7 @@ class SqlRegistry:
                 ) from error
             raise StoreError(
                 f"The registry at {where} cannot be {done}: {cause}. "
-                f"Check that the database is there and that you may write to it."
+                f"Check that the database is there, that you may write to it, and that its disk is not full."
             ) from error
 
     def _engine(self) -> Engine:
