@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ DATA_FILE = "data.mdb"
 LOCK_FILE = "lock.mdb"
 LARGE_BYTES = 1 << 10
 """A row of at least this size may have pages of its own."""
-_FIRST_BYTES = 1 << 16
-"""The head of a new lock file, and the first readers."""
+_READER_BYTES = 64
+"""What LMDB takes in the lock file per reader; its head has as much."""
 
 
 def size_of(path: Path) -> int:
@@ -29,16 +29,17 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def reserve_lock_file(folder: Path) -> None:
+def reserve_lock_file(folder: Path, *, max_readers: int) -> None:
     """See to it that the lock file has its room on the disk, which LMDB would only ask for when it is used.
 
-    Raises OSError: the disk is full, and not even the first readers have room.
+    To be called while this process has no environment open in the folder: to close the file gives up LMDB's own locks
+    on it, and other processes would begin anew with the table of readers.
+
+    Raises OSError: the disk is full.
     """
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
     try:
-        os.posix_fallocate(descriptor, 0, _FIRST_BYTES)
-        with suppress(OSError):
-            os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+        os.posix_fallocate(descriptor, 0, (max_readers + 1) * _READER_BYTES)
     finally:
         os.close(descriptor)
 

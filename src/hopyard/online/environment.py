@@ -86,7 +86,7 @@ class Environment:
         self.uses: list[None] = []
         folder.mkdir(parents=True, exist_ok=True)
         is_new = not size_of(folder / DATA_FILE)
-        reserve_lock_file(folder)
+        reserve_lock_file(folder, max_readers=_MAX_READERS)
         try:
             self.lmdb = _open_largest(folder, sync=sync, map_size_bytes=map_size_bytes)
         except lmdb.Error:
@@ -94,7 +94,6 @@ class Environment:
                 (folder / DATA_FILE).unlink(missing_ok=True)
             raise
         try:
-            reserve_lock_file(folder)
             with completed(folder, self.lmdb) as was_short, self.lmdb.begin(write=True) as txn:
                 store = self.lmdb.open_db(b"__store__", txn=txn)
                 _check_format(folder, txn, store)
