@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 _NAN = "NaN"
 
@@ -16,4 +17,6 @@ def exact(value: object) -> object:
         return tuple(exact(item) for item in value)
     if isinstance(value, Mapping):
         return tuple((name, exact(item)) for name, item in value.items())
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC)  # libraries have names of their own for it, which show in a repr
     return type(value).__name__, value
