@@ -196,6 +196,7 @@ class _Shared:
         """Return the folder's environment, unopened if nobody uses it. Give it back with `release`."""
         path = os.path.realpath(folder)
         with self._guard:
+            self._close_forgotten()
             shared = self._by_path.setdefault(path, SharedEnvironment(Path(path)))
             shared.users.add(user)
             with shared.lock:
@@ -211,6 +212,14 @@ class _Shared:
                 with shared.lock:
                     shared.close()
                 self._by_path.pop(str(shared.folder), None)
+
+    def _close_forgotten(self) -> None:
+        """Close the environments whose users were all garbage: each takes room in the address space of the process."""
+        for path, shared in list(self._by_path.items()):
+            if not shared.users:
+                with shared.lock:
+                    shared.close()
+                del self._by_path[path]
 
     def before_fork(self) -> None:
         """Close everything and let nobody open anything until the fork is done."""
