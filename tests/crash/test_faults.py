@@ -5,6 +5,7 @@ What could end the interpreter runs in a child.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
@@ -132,6 +133,31 @@ def test_an_online_store_is_not_begun_on_a_full_disk(small_disk: Path, tmp_path:
     filler.unlink()
     assert finish(start(begin, folder, result)) == 0
     assert result.read_text() == "done"
+
+
+def take_lock(file: Path, result: Path) -> None:
+    """Try to take the lock by which LMDB knows whether somebody has the environment open."""
+    with file.open("r+b") as opened:
+        try:
+            fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+            result.write_text("free")
+        except OSError:
+            result.write_text("held")
+
+
+def test_who_has_the_files_open_says_so(tmp_path: Path) -> None:
+    """Closing any descriptor of the lock file would drop the lock, and the next process would clear the readers."""
+    folder, result = tmp_path / "online", tmp_path / "result"
+    table = OnlineTable(id="0a1b", name="t", key=(), values=())
+    for _ in range(2):  # its files are new, then they are there
+        store = LmdbOnlineStore(folder)
+        store.ensure(table)
+        store.scan(table.id)
+        assert finish(start(take_lock, folder / "lock.mdb", result)) == 0
+        assert result.read_text() == "held"
+        store.close()
+        assert finish(start(take_lock, folder / "lock.mdb", result)) == 0
+        assert result.read_text() == "free"
 
 
 def test_a_read_only_disk_is_named(small_disk: Path) -> None:

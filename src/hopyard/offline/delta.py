@@ -6,6 +6,7 @@ properties) is maintenance and is no commit. History is kept for ever: nothing h
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -34,6 +35,7 @@ from hopyard.ports import Change, OfflineCapabilities
 from hopyard.time import show
 
 SPEC_KEY = "hopyard.spec"
+_LOG = logging.getLogger("hopyard")
 
 _FOR_EVER = "interval 36500 days"
 _PROPERTIES = {
@@ -133,12 +135,17 @@ class DeltaOfflineStore:
                 ) from error
             except Exception as error:  # delta-rs raises bare exceptions, too
                 self._forget(location)
-                raise StoreError(
-                    f"Writing to {location!r} failed, and nothing of it is visible: {error}. "
-                    f"Is the disk full? Otherwise look with `hopyard verify`."
-                ) from error
+                number = _number_in(opened.log, draft)
+                if number is None:
+                    raise StoreError(
+                        f"Writing to {location!r} failed, and nothing of it is visible: {error}. "
+                        f"Is the disk full? Otherwise look with `hopyard verify`."
+                    ) from error
+                _LOG.info("The checkpoint after commit %d of %r failed: %s", number, location, error)
+            else:
+                number = table.version()
             self._failpoint("after_delta_commit")
-            return self._finish(location, opened, table.version())
+            return self._finish(location, opened, number)
 
     def alter(self, location: str, spec: FeatureGroupSpec, commit: Commit | None) -> Commit | None:
         with self.opened(location) as opened:
@@ -258,7 +265,14 @@ class DeltaOfflineStore:
         version = next(version for version in reversed(log.versions) if version.number == number)
         assert version.commit is not None
         names = [add.path for add in version.adds] + [cdc.path for cdc in version.cdc]
-        self._sync(self._root / location, number, [Path(log.path(name)) for name in names])
+        try:
+            self._sync(self._root / location, number, [Path(log.path(name)) for name in names])
+        except OSError as error:
+            raise StoreError(
+                f"Commit {number} of {location!r} is written and stands, but it could not be forced to disk: {error}. "
+                f"A power cut may take it back. Do not write it again; see to the disk, and look with "
+                f"`hopyard verify`."
+            ) from error
         return version.commit
 
     def _sync(self, table: Path, version: int, files: Sequence[Path] = ()) -> None:
@@ -287,6 +301,15 @@ def _draft(log: Log, base_version: int, commit: Commit) -> Commit:
     return msgspec.structs.replace(
         commit, number=base_version + 1, committed_at_us=max(commit.committed_at_us, previous + 1)
     )
+
+
+def _number_in(log: Log, draft: Commit) -> int | None:
+    """Return the number of a commit that is in the log, although writing it raised: what came after it did."""
+    log.update()
+    for commit in log.commits[-1:]:
+        if msgspec.structs.replace(commit, number=draft.number, size_bytes=draft.size_bytes) == draft:
+            return commit.number
+    return None
 
 
 def _properties(commit: Commit | None, *, version: int) -> CommitProperties:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ LOCK_FILE = "lock.mdb"
 LARGE_BYTES = 1 << 10
 """A row of at least this size may have pages of its own."""
 _READER_BYTES = 64
-"""What LMDB takes in the lock file per reader; its head has as much."""
+_HEAD_BYTES = 4096
+"""The head of the lock file, and the first readers."""
 
 
 def size_of(path: Path) -> int:
@@ -32,14 +33,20 @@ def size_of(path: Path) -> int:
 def reserve_lock_file(folder: Path, *, max_readers: int) -> None:
     """See to it that the lock file has its room on the disk, which LMDB would only ask for when it is used.
 
-    To be called while this process has no environment open in the folder: to close the file gives up LMDB's own locks
-    on it, and other processes would begin anew with the table of readers.
+    Only before the environment is opened: closing any descriptor of the file drops the locks that this process has on
+    it, by which LMDB knows who is there. And a file that is there keeps its size, for which others have mapped it.
 
-    Raises OSError: the disk is full.
+    Raises OSError: the disk is full, and not even the first readers have room.
     """
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
     try:
-        os.posix_fallocate(descriptor, 0, (max_readers + 1) * _READER_BYTES)
+        size = os.fstat(descriptor).st_size
+        if not size:
+            os.posix_fallocate(descriptor, 0, max_readers * _READER_BYTES + _HEAD_BYTES)
+            return
+        os.posix_fallocate(descriptor, 0, min(size, _HEAD_BYTES))
+        with suppress(OSError):
+            os.posix_fallocate(descriptor, 0, size)
     finally:
         os.close(descriptor)
 
