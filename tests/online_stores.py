@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pytest
 
+from hopyard.errors import NotFoundError
 from hopyard.model.position import CommitPosition
 from hopyard.model.schema import Field
 from hopyard.online.codec import encode_rows
@@ -164,3 +165,16 @@ def in_child(work: Callable[[], None]) -> int:
     process.join(60)
     assert process.exitcode is not None
     return process.exitcode
+
+
+def use_what_is_not_there(store: OnlineStore) -> None:
+    """Ask a new store, in which there is nothing, for all that needs a table, and close it."""
+    with pytest.raises(NotFoundError, match="There are none yet"):
+        read(store, "a")
+    with pytest.raises(NotFoundError):
+        store.scan(TABLE.id)
+    with pytest.raises(NotFoundError):
+        store.write(TABLE, batch(("a", 1, 1)), at(1))
+    assert store.position(TABLE.id) is None
+    store.drop(TABLE.id)
+    store.close()

@@ -17,20 +17,12 @@ from hopyard.errors import (
     StoreError,
 )
 from hopyard.online.environment import filesystem_of, refuse_network_filesystem, writer_locks
-from online_stores import OTHER, TABLE, at, batch, lmdb_store, read, run, values
+from online_stores import OTHER, TABLE, at, batch, lmdb_store, read, run, use_what_is_not_there, values
 
 
 def test_nothing_is_created_by_reading(tmp_path: Path) -> None:
     store = lmdb_store(tmp_path)
-    with pytest.raises(NotFoundError, match="There are none yet"):
-        read(store, "a")
-    with pytest.raises(NotFoundError):
-        store.scan(TABLE.id)
-    with pytest.raises(NotFoundError):
-        store.write(TABLE, batch(("a", 1, 1)), at(1))
-    assert store.position(TABLE.id) is None
-    store.drop(TABLE.id)
-    store.close()
+    use_what_is_not_there(store)
     assert not (tmp_path / "online").exists()
 
 

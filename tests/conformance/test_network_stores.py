@@ -26,6 +26,7 @@ from online_stores import (
     new_database,
     read,
     row,
+    use_what_is_not_there,
     value_of,
     values,
 )
@@ -242,15 +243,7 @@ def test_threads_write_one_table(store: OnlineStore) -> None:
 
 def test_nothing_is_created_by_reading(url: str) -> None:
     store = open_online_store(url)
-    with pytest.raises(NotFoundError, match="There are none yet"):
-        read(store, "a")
-    with pytest.raises(NotFoundError):
-        store.scan(TABLE.id)
-    with pytest.raises(NotFoundError):
-        store.write(TABLE, batch(("a", 1, 1)), at(1))
-    assert store.position(TABLE.id) is None
-    store.drop(TABLE.id)
-    store.close()
+    use_what_is_not_there(store)
     assert content(url) == []
 
 

@@ -111,10 +111,9 @@ def _key_types(reader: VectorReader) -> dict[str, FeatureType]:
     """Return the type of every name that an entry may have."""
     plan = reader.plan
     types = {field.name: field.feature_type for field in plan.root_fields}
-    for node in (plan.root, *plan.nodes):
-        if node is not None:
-            for key, field in zip(node.keys, node.table.key, strict=True):
-                types[key.name] = types[key.alias] = field.feature_type
+    for node in plan.all_nodes:
+        for key, field in zip(node.keys, node.table.key, strict=True):
+            types[key.name] = types[key.alias] = field.feature_type
     return types
 
 

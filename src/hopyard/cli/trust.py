@@ -8,9 +8,9 @@ import typer
 
 from hopyard.cli.text import source_lines
 from hopyard.ingest.find import get_group
-from hopyard.model.specs import FunctionSpec
+from hopyard.model.specs import FunctionSpec, functions_of
 from hopyard.retrieve.functions import get_function
-from hopyard.retrieve.trust import functions_of, view_transformations
+from hopyard.retrieve.trust import view_transformations
 from hopyard.retrieve.view import get_view
 from hopyard.session import Session
 from hopyard.trust import add_trusted, read_trusted

@@ -55,8 +55,9 @@ def apply_rows(
         OnlineBehindError: the online store cannot be written; the commit stands.
     """
     try:
-        if session.online.position(spec.id) != CommitPosition(number=previous):
-            _bring_up(session, spec)
+        position = session.online.position(spec.id)
+        if position != CommitPosition(number=previous):
+            _bring_up(session, spec, session.offline.commits(spec.location), position)
             return
         newest = _newest(spec, rows)  # to encode costs more than to choose
         with around(session.failpoint, "online_apply"):
@@ -78,8 +79,9 @@ def apply_removal(
         keys: of the removed rows.
     """
     try:
-        if session.online.position(spec.id) != CommitPosition(number=previous):
-            _bring_up(session, spec)
+        position = session.online.position(spec.id)
+        if position != CommitPosition(number=previous):
+            _bring_up(session, spec, session.offline.commits(spec.location), position)
             return
         touched = keys.select(list(spec.primary_key)).group_by(list(spec.primary_key)).aggregate([])
         _set_rows(session, spec, touched, CommitPosition(number=previous), commit.number)
@@ -97,7 +99,7 @@ def catch_up(session: Session, spec: FeatureGroupSpec) -> int:
     try:
         position = session.online.position(spec.id)
         if position != CommitPosition(number=commits[-1].number):
-            _bring_up(session, spec)
+            _bring_up(session, spec, commits, position)
     except Exception as error:
         raise _behind(session, spec, commits[-1].number, error) from error
     return len(commits_after(commits, position))
@@ -136,14 +138,14 @@ def record_rebuild(session: Session, spec: FeatureGroupSpec, *, counts: bool = T
     return commit
 
 
-def _bring_up(session: Session, spec: FeatureGroupSpec) -> None:
-    """Bring the online table from wherever it is to the last commit: by the keys that changed since, or as a whole.
+def _bring_up(
+    session: Session, spec: FeatureGroupSpec, commits: Sequence[Commit], position: Position | None
+) -> None:
+    """Bring the online table from its position to the last commit: by the keys that changed since, or as a whole.
 
     Both give equal bytes. A whole table is written where nothing says what changed, where features were appended (every
     row gets longer), and where most rows changed.
     """
-    commits = session.offline.commits(spec.location)
-    position = session.online.position(spec.id)
     lacking = commits_after(commits, position)
     events = None
     keys = _changed_keys(session, spec, commits, position) if lacking else None

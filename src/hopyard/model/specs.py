@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -205,3 +206,9 @@ class FeatureViewSpec(Frozen, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         return f"{self.name}_{self.version}"
+
+
+def functions_of(transformations: Sequence[TransformationSpec]) -> tuple[FunctionSpec, ...]:
+    """Return the users' functions among transformations, each once."""
+    found = (spec.function for spec in transformations)
+    return tuple(dict.fromkeys(function for function in found if function is not None))

@@ -152,8 +152,7 @@ class _Check:
 
     def ageless_vectors(self) -> list[Row] | None:
         """Return what would be served without limits to the age of rows; None: there are no limits."""
-        nodes = [*self._plan.nodes, *([self._plan.root] if self._plan.root else [])]
-        if all(node.age_limit_us is None for node in nodes):
+        if all(node.age_limit_us is None for node in self._plan.all_nodes):
             return None
         plan = msgspec.structs.replace(
             self._plan,
@@ -277,9 +276,8 @@ def _earlier(one: int | None, other: int | None) -> int | None:
 
 def _online_groups(session: Session, view: FeatureViewSpec, plan: ServingPlan) -> dict[str, FeatureGroupSpec]:
     """Return the groups that are read online, by id, in the order of the query."""
-    nodes = ([plan.root] if plan.root else []) + list(plan.nodes)
     found = {}
-    for node in nodes:
+    for node in plan.all_nodes:
         source = view.plan.nodes[node.node].source
         assert isinstance(source, GroupSource)
         found[source.id] = load_group(session.registry.get(source.project, KIND, source.name, source.version))

@@ -125,14 +125,13 @@ def direct_way(plan: ServingPlan, names: Sequence[str], passed: Sequence[str]) -
     """
     if plan.on_demand or not {out.name for out in plan.outputs}.issuperset(passed):
         return None
-    nodes = (plan.root, *plan.nodes) if plan.root is not None else plan.nodes
     keys: dict[tuple[str, ...], int] = {}
     key_ofs: list[_KeyOf] = []
     steps: list[tuple[str, int, _Decode, int | None]] = []
     given: list[_Given] = []
     places: list[int] = []  # of the decoded values, then of the given ones
     given_places: list[int] = []
-    for node in nodes:
+    for node in plan.all_nodes:
         key_names = _names_in(node, names)
         if key_names is None:
             return None

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
 import lmdb
-import msgspec
 
-from hopyard.errors import ConfigError, CorruptStoreError, NotFoundError, StoreError
+from hopyard.errors import ConfigError, NotFoundError, StoreError
 from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
+from hopyard.online.encoded import stored_rows
 from hopyard.online.environment import (
     DEFAULT_MAP_SIZE,
     SHARED,
@@ -35,18 +35,19 @@ from hopyard.online.environment import (
     writer_locks,
 )
 from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
+from hopyard.online.lookups import is_row_of
+from hopyard.online.marks import position_of
 from hopyard.online.stores import options_of, path_of
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 T = TypeVar("T")
 
 Changes: TypeAlias = list[tuple[bytes, bytes | None]]
 
 _EVENT_TIME = slice(4, 12)
-_POSITION: msgspec.json.Decoder[Position] = msgspec.json.Decoder(Position)
 _MAX_REPEATS = 1000
 _SCAN_ROWS = 1000
 _DROPPED = (lmdb.BadDbiError, lmdb.InvalidParameterError)
@@ -213,15 +214,7 @@ class LmdbOnlineStore:
     def position(self, table_id: str) -> Position | None:
         """Return how far the table has come; None: nothing applied, or no such table."""
         mark = self._reading(lambda txn, environment: txn.get(table_id.encode(), None, environment.marks))
-        if mark is None:
-            return None
-        try:
-            return _POSITION.decode(mark)
-        except msgspec.MsgspecError as error:
-            raise CorruptStoreError(
-                f"The position of the online table {table_id!r} in {self._folder} cannot be read: {error}. "
-                f"`hopyard online rebuild GROUP` writes the table anew; `hopyard verify` says of which group it is."
-            ) from error
+        return None if mark is None else position_of(mark, table_id, self._folder)
 
     def drop(self, table_id: str) -> None:
         """Remove a table. Does nothing if it is not there."""
@@ -360,7 +353,7 @@ def _rows(txn: Any, environment: Environment, lookups: Sequence[Lookup]) -> list
             rows.append(get(key, None, database))
             continue
         row = get(stored_key(key), None, database)
-        rows.append(row if row is not None and full_key(stored_key(key), row) == key else None)
+        rows.append(row if row is not None and is_row_of(key, row) else None)
     return rows
 
 
@@ -371,15 +364,7 @@ def _names(table_id: str) -> tuple[bytes, bytes]:
 
 def _changes(rows: EncodedRows) -> Changes:
     """Return (stored key, row or None), sorted by key."""
-    keys, values = _to_list(rows.keys), _to_list(rows.rows)
-    if any(len(key) > LONGEST_PLAIN_KEY for key in keys):
-        keys = [stored_key(key) for key in keys]
-    return sorted(zip(keys, values, strict=True), key=itemgetter(0))
-
-
-def _to_list(array: pa.BinaryArray) -> list[Any]:
-    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
-    return values
+    return sorted(zip(*stored_rows(rows), strict=True), key=itemgetter(0))
 
 
 def _apply(txn: Any, database: Any, changes: Changes, *, is_final: bool) -> None:

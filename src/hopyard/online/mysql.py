@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from hopyard.errors import ConfigError, ConflictError, LockTimeoutError, StoreError
+from hopyard.errors import ConfigError, ConflictError, StoreError
 from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
@@ -165,13 +165,7 @@ class MySqlOnlineStore(SqlOnlineStore):
     def ask(self, connection: Any, question: Question) -> Rows | Places | None:
         """Return what a read asks, by one statement."""
         cursor = connection.cursor()
-        try:
-            cursor.execute(*_asked(question))
-        except self._driver.err.MySQLError as error:
-            if self.is_no_table(error):
-                return None
-            raise
-        found: Rows | Places = cursor.fetchall()
+        found: Rows | Places | None = cursor.fetchall() if self.executed(cursor, *_asked(question)) else None
         return found
 
     async def aask(self, connection: Any, question: Question) -> Rows | Places | None:
@@ -219,12 +213,12 @@ class MySqlOnlineStore(SqlOnlineStore):
         state = State(*cursor.fetchone())
         cursor.execute(_GET_LOCK, (state.number, int(self.timeout_seconds)))
         if cursor.fetchone() != (1,):
-            raise self._locked()
+            raise self.locked_error("connection (SHOW PROCESSLIST)")
         try:
             self.sweep(connection, state, seconds=1)
-            names = self.generations(connection, state)
-            highest = max([state.generation, *(int(name.rpartition("_")[2]) for name in names)])
-            new = state._replace(generation=highest + 1, mark=to_json(upto).decode())
+            new = state._replace(
+                generation=self.next_generation(connection, state), mark=to_json(upto).decode()
+            )
             self.create_rows(cursor, new.rows_table())
             for batch in batches:
                 for pairs in parts(batch, self.batch_rows):
@@ -273,19 +267,11 @@ class MySqlOnlineStore(SqlOnlineStore):
             else:
                 keep_for_parent((cursor, connection))
 
-    def _locked(self) -> LockTimeoutError:
-        return LockTimeoutError(
-            f"A table of the online store {self.url} was locked by somebody else for longer than "
-            f"{self.timeout_seconds:g} s. Wait for it, or end its connection (SHOW PROCESSLIST); then try again."
-        )
-
     def _explain(self, error: Exception) -> StoreError | None:
         if _number(error) == _LOCKED:
-            return self._locked()
+            return self.locked_error("connection (SHOW PROCESSLIST)")
         if _number(error) in _FULL:
-            return StoreError(
-                f"The online store {self.url} is full: {error}. Free disk space or memory there."
-            )
+            return self.full_error(error)
         return None
 
 

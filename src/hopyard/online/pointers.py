@@ -7,7 +7,7 @@ blocking and awaited reads share them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from hopyard.errors import CorruptStoreError, NotFoundError, StoreError
@@ -85,25 +85,3 @@ def reading(places: dict[str, Place], lookups: Sequence[Lookup], url: str) -> Re
         for table_id in ids:
             places.pop(table_id, None)
     raise StoreError(f"The online tables {', '.join(ids)} in {url} were replaced without end while read.")
-
-
-def finish(steps: Reading, ask: Callable[[Question], Any]) -> list[bytes | None]:
-    """Return what the steps return, each answered by `ask`."""
-    try:
-        asked = next(steps)
-        while True:
-            asked = steps.send(ask(asked))
-    except StopIteration as done:
-        rows: list[bytes | None] = done.value
-        return rows
-
-
-async def afinish(steps: Reading, ask: Callable[[Question], Awaitable[Any]]) -> list[bytes | None]:
-    """Return what the steps return, each answered by `ask`, awaited."""
-    try:
-        asked = next(steps)
-        while True:
-            asked = steps.send(await ask(asked))
-    except StopIteration as done:
-        rows: list[bytes | None] = done.value
-        return rows

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from hopyard.errors import ConfigError, LockTimeoutError, StoreError
+from hopyard.errors import ConfigError, StoreError
 from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
@@ -182,10 +182,10 @@ class PostgreSqlOnlineStore(SqlOnlineStore):
                 raise StoreError(
                     f"The online table {table.id!r} was dropped while it was replaced. Try again."
                 )
-            names = self.generations(connection, state)
-            highest = max([state.generation, *(int(name.rpartition("_")[2]) for name in names)])
             new = state._replace(
-                generation=highest + 1, version=new_version(state.version), mark=to_json(upto).decode()
+                generation=self.next_generation(connection, state),
+                version=new_version(state.version),
+                mark=to_json(upto).decode(),
             )
             name = new.rows_table()
             cursor.execute(_create_heap(name))
@@ -260,14 +260,9 @@ class PostgreSqlOnlineStore(SqlOnlineStore):
     def _explain(self, error: Exception) -> StoreError | None:
         state = getattr(error, "sqlstate", None)
         if state == "55P03":
-            return LockTimeoutError(
-                f"A table of the online store {self.url} was locked by somebody else for longer than "
-                f"{self.timeout_seconds:g} s. Wait for it, or end its transaction (pg_stat_activity); then try again."
-            )
+            return self.locked_error("transaction (pg_stat_activity)")
         if state in _FULL:
-            return StoreError(
-                f"The online store {self.url} is full: {error}. Free disk space or memory there."
-            )
+            return self.full_error(error)
         return None
 
 

@@ -6,7 +6,7 @@ No planning, no registry and no offline store on this path: a `ServingPlan` and 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from hopyard.config import default_trust_file
 from hopyard.errors import ServingError
 from hopyard.model.codec import from_json
 from hopyard.model.schema import Schema
+from hopyard.model.specs import functions_of
 from hopyard.online.direct import NOTHING, Direct, direct_way
 from hopyard.online.frames import to_return_type
 from hopyard.online.serving_plan import SERVING_FORMAT, ServingPlan
+from hopyard.online.steps import afinish, finish
 from hopyard.online.stores import open_online_store
 from hopyard.online.vectors import Entry, Steps, Vectors
-from hopyard.ports import AsyncOnlineStore, Lookup, OnlineStore
+from hopyard.ports import AsyncOnlineStore, OnlineStore
 from hopyard.time import Clock, system_clock
 from hopyard.trust import require_trust
 
@@ -69,9 +71,8 @@ class VectorReader:
             ServingPlan, text, known=SERVING_FORMAT, what=f"the serving plan {os.fspath(path)!r}"
         )
         store = open_online_store(online or plan.online)
-        functions = (spec.function for spec in plan.all_transformations)
         require_trust(
-            {function.sha256: function.name for function in functions if function is not None},
+            {function.sha256: function.name for function in functions_of(plan.all_transformations)},
             trust_file=default_trust_file(),
             store=Path(path),
             owner=f"serving plan of feature view {plan.view!r}",
@@ -100,22 +101,20 @@ class VectorReader:
     ) -> Any:
         """Return one vector; see `FeatureView.get_feature_vector`."""
         known = NOTHING if passed_features is None else passed_features
+        vector = None
         if request_parameters is None and type(entry) is dict and type(known) is dict:
             way = self._ways.get((tuple(entry), tuple(known)))
             vector = way.vector(entry, known, self._online.read, self._clock) if way is not None else None
-            if vector is not None:
-                if transform and self._transformer is not None:
-                    vector = self._transformer.row(vector)
-                if return_type == "list":
-                    return vector
-                return to_return_type(self.schema(transform=transform), [vector], return_type, is_single=True)
-        passed = None if passed_features is None else (passed_features,)
-        vectors = self.read(
-            (entry,), passed, request_parameters, allow_missing=allow_missing, transform=transform
-        )
+        if vector is None:
+            passed = None if passed_features is None else (passed_features,)
+            vector = self.read(
+                (entry,), passed, request_parameters, allow_missing=allow_missing, transform=transform
+            )[0]
+        elif transform and self._transformer is not None:
+            vector = self._transformer.row(vector)
         if return_type == "list":
-            return vectors[0]
-        return to_return_type(self.schema(transform=transform), vectors, return_type, is_single=True)
+            return vector
+        return to_return_type(self.schema(transform=transform), [vector], return_type, is_single=True)
 
     def get_feature_vectors(
         self,
@@ -176,16 +175,10 @@ class VectorReader:
         transform: bool = True,
     ) -> list[list[object]]:
         """Return one vector per entry as a list; the other arguments and the errors are those of `FeatureView`."""
-        way = self._way(entries, passed) if request_parameters is None else None
-        lookups = way.lookups(entries) if way is not None else None
-        if way is not None and lookups is not None:
-            rows = self._online.read(lookups)
-            vectors = way.vectors(entries, passed or [NOTHING] * len(entries), rows, self._now_us())
-            if vectors is not None:
-                return self._transformed(vectors) if transform else vectors
-        steps = self._steps(entries, passed, request_parameters, allow_missing=allow_missing)
-        vectors = _finish(steps, self._online.read)
-        return self._transformed(vectors) if transform else vectors
+        steps = self._steps(
+            entries, passed, request_parameters, allow_missing=allow_missing, transform=transform
+        )
+        return finish(steps, self._online.read)
 
     async def aread(
         self,
@@ -204,17 +197,10 @@ class VectorReader:
             return self.read(
                 entries, passed, request_parameters, allow_missing=allow_missing, transform=transform
             )
-        look_up = self._online.aread
-        way = self._way(entries, passed) if request_parameters is None else None
-        lookups = way.lookups(entries) if way is not None else None
-        if way is not None and lookups is not None:
-            rows = await look_up(lookups)
-            vectors = way.vectors(entries, passed or [NOTHING] * len(entries), rows, self._now_us())
-            if vectors is not None:
-                return self._transformed(vectors) if transform else vectors
-        steps = self._steps(entries, passed, request_parameters, allow_missing=allow_missing)
-        vectors = await _afinish(steps, look_up)
-        return self._transformed(vectors) if transform else vectors
+        steps = self._steps(
+            entries, passed, request_parameters, allow_missing=allow_missing, transform=transform
+        )
+        return await afinish(steps, self._online.aread)
 
     def close(self) -> None:
         """Release the online store's files and connections; the reader can be used again afterwards."""
@@ -240,10 +226,20 @@ class VectorReader:
         request_parameters: Entry | Sequence[Entry] | None,
         *,
         allow_missing: bool,
+        transform: bool,
     ) -> Steps:
-        return self._vectors.steps(
-            entries, passed, request_parameters, allow_missing=allow_missing, now_us=self._now_us()
-        )
+        """Yield what to look up, be sent the rows, and return the vectors: the short way, unless it ends."""
+        vectors = None
+        way = self._way(entries, passed) if request_parameters is None else None
+        lookups = way.lookups(entries) if way is not None else None
+        if way is not None and lookups is not None:
+            rows = yield lookups
+            vectors = way.vectors(entries, passed or [NOTHING] * len(entries), rows, self._now_us())
+        if vectors is None:
+            vectors = yield from self._vectors.steps(
+                entries, passed, request_parameters, allow_missing=allow_missing, now_us=self._now_us()
+            )
+        return self._transformed(vectors) if transform else vectors
 
     def _now_us(self) -> int:
         return self._clock() if self._vectors.has_limits else 0
@@ -271,25 +267,3 @@ def _transformer(plan: ServingPlan) -> Transformer | None:
     from hopyard.compute.transform.chain import Transformer
 
     return Transformer(plan.transformations, plan.fitted, plan.schema)
-
-
-def _finish(steps: Steps, look_up: Callable[[Sequence[Lookup]], list[bytes | None]]) -> list[list[object]]:
-    try:
-        lookups = next(steps)
-        while True:
-            lookups = steps.send(look_up(lookups))
-    except StopIteration as done:
-        vectors: list[list[object]] = done.value
-        return vectors
-
-
-async def _afinish(
-    steps: Steps, look_up: Callable[[Sequence[Lookup]], Awaitable[list[bytes | None]]]
-) -> list[list[object]]:
-    try:
-        lookups = next(steps)
-        while True:
-            lookups = steps.send(await look_up(lookups))
-    except StopIteration as done:
-        vectors: list[list[object]] = done.value
-        return vectors

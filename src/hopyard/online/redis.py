@@ -27,7 +27,8 @@ from hopyard.errors import (
 from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
-from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
+from hopyard.online.encoded import stored_rows
+from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key
 from hopyard.online.lookups import by_table, is_row_of
 from hopyard.online.marks import position_of
 from hopyard.online.network import (
@@ -46,8 +47,6 @@ from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 from hopyard.require import require
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from hopyard.online.sorted_copy import SortedCopy
 
 FORMAT_VERSION = 1
@@ -480,14 +479,8 @@ def _packed(connection: Any, commands: Sequence[Command]) -> list[bytes]:
 def _parts(rows: EncodedRows) -> Iterator[list[bytes]]:
     """Yield keys and rows by turns, some rows at a time; an empty row removes the key."""
     for start in range(0, len(rows.keys), _BATCH_ROWS):
-        keys = _to_list(rows.keys.slice(start, _BATCH_ROWS))
-        values = _to_list(rows.rows.slice(start, _BATCH_ROWS))
+        keys, values = stored_rows(rows, start, _BATCH_ROWS)
         part: list[bytes] = [b""] * (2 * len(keys))
-        part[::2] = [key if len(key) <= LONGEST_PLAIN_KEY else stored_key(key) for key in keys]
+        part[::2] = keys
         part[1::2] = [value or b"" for value in values]
         yield part
-
-
-def _to_list(array: pa.BinaryArray) -> list[Any]:
-    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
-    return values

@@ -75,6 +75,11 @@ class ServingPlan(Frozen, frozen=True, kw_only=True):
     online: str = ""
 
     @property
+    def all_nodes(self) -> tuple[ServingNode, ...]:
+        """The root, if it is online, and the others."""
+        return self.nodes if self.root is None else (self.root, *self.nodes)
+
+    @property
     def all_transformations(self) -> tuple[TransformationSpec, ...]:
         """Those of on-demand features, and the others."""
         return (*(function.transformation for function in self.on_demand), *self.transformations)

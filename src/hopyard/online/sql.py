@@ -20,13 +20,15 @@ from hopyard.errors import (
     CorruptStoreError,
     FormatVersionError,
     HopyardError,
+    LockTimeoutError,
     NotFoundError,
     StoreError,
 )
 from hopyard.failpoint import Failpoint
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
-from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
+from hopyard.online.encoded import stored_rows
+from hopyard.online.keys import full_key
 from hopyard.online.marks import position_of
 from hopyard.online.network import (
     READ_SECONDS,
@@ -36,11 +38,12 @@ from hopyard.online.network import (
     Versions,
     new_version,
 )
-from hopyard.online.pointers import Place, Places, Question, Rows, afinish, finish, reading
+from hopyard.online.pointers import Place, Places, Question, Rows, reading
+from hopyard.online.steps import afinish, finish
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 T = TypeVar("T")
 
@@ -319,16 +322,19 @@ class SqlOnlineStore(ABC):
                 self.create_rows(cursor, state.rows_table(1))
                 cursor.execute(self.statements.show, (table_id,))
 
-    def locked(self, cursor: Any, table_id: str) -> State | None:
-        """Return the state of a table, which nobody else changes before the transaction ends; None: there is none."""
+    def executed(self, cursor: Any, statement: str, parameters: Sequence[object] | None = None) -> bool:
+        """Run a statement; return False if a table that it names is not there."""
         try:
-            cursor.execute(self.statements.lock, (table_id,))
+            cursor.execute(statement, parameters)
         except Exception as error:
             if self.is_no_table(error):
-                return None
+                return False
             raise
-        found = cursor.fetchone()
-        return None if found is None else State(*found)
+        return True
+
+    def locked(self, cursor: Any, table_id: str) -> State | None:
+        """Return the state of a table, which nobody else changes before the transaction ends; None: there is none."""
+        return self._state(cursor, self.statements.lock, table_id)
 
     def apply(
         self, cursor: Any, name: str, pairs: Sequence[tuple[bytes, bytes | None]], *, is_final: bool
@@ -356,12 +362,7 @@ class SqlOnlineStore(ABC):
         connection = self.connect()
         try:
             cursor = connection.cursor()
-            try:
-                cursor.execute(self.statements.format_version)
-            except Exception as error:
-                if not self.is_no_table(error):
-                    raise
-            else:
+            if self.executed(cursor, self.statements.format_version):
                 self.check_format(cursor.fetchone())
         except BaseException:
             connection.close()
@@ -375,19 +376,15 @@ class SqlOnlineStore(ABC):
     def _write(self, work: Callable[[Any], T]) -> T:
         return self.retries.run(lambda: self._connections.use(work), seconds=self.timeout_seconds)
 
+    def _state(self, cursor: Any, statement: str, table_id: str) -> State | None:
+        found = cursor.fetchone() if self.executed(cursor, statement, (table_id,)) else None
+        return None if found is None else State(*found)
+
     def _find(self, table_id: str, *, is_known: bool = True) -> State | None:
         """Return the state of a table; None: there is none, or nobody knows it yet."""
 
         def work(connection: Any) -> State | None:
-            cursor = connection.cursor()
-            try:
-                cursor.execute(self.statements.find, (table_id,))
-            except Exception as error:
-                if self.is_no_table(error):
-                    return None
-                raise
-            found = cursor.fetchone()
-            return None if found is None else State(*found)
+            return self._state(connection.cursor(), self.statements.find, table_id)
 
         state = self._read(work)
         return None if state is None or (is_known and state.generation == 0) else state
@@ -395,12 +392,8 @@ class SqlOnlineStore(ABC):
     def not_found(self, table_id: str) -> NotFoundError:
         def work(connection: Any) -> list[str]:
             cursor = connection.cursor()
-            try:
-                cursor.execute(self.statements.known)
-            except Exception as error:
-                if self.is_no_table(error):
-                    return []
-                raise
+            if not self.executed(cursor, self.statements.known):
+                return []
             return [found for (found,) in cursor.fetchall()]
 
         return NotFoundError("online table", table_id, self._read(work))
@@ -450,6 +443,22 @@ class SqlOnlineStore(ABC):
         cursor.execute(self.statements.names, (f"hopyard_rows_{state.number}_",))
         return [name for (name,) in cursor.fetchall()]
 
+    def next_generation(self, connection: Any, state: State) -> int:
+        """Return a generation that no table has yet, also none that a crash left."""
+        names = self.generations(connection, state)
+        return max([state.generation, *(int(name.rpartition("_")[2]) for name in names)]) + 1
+
+    def locked_error(self, advice: str) -> LockTimeoutError:
+        """Return the error that somebody else holds a lock; the advice says how to end it."""
+        return LockTimeoutError(
+            f"A table of the online store {self.url} was locked by somebody else for longer than "
+            f"{self.timeout_seconds:g} s. Wait for it, or end its {advice}; then try again."
+        )
+
+    def full_error(self, error: Exception) -> StoreError:
+        """Return an error of the driver as that of a full server."""
+        return StoreError(f"The online store {self.url} is full: {error}. Free disk space or memory there.")
+
     def sweep(self, connection: Any, state: State, *, seconds: float) -> None:
         """Drop the generations that are not current; one that somebody reads at length is left to the next time."""
         for name in self.generations(connection, state):
@@ -466,12 +475,4 @@ def rows_table(number: int, generation: int) -> str:
 def parts(rows: EncodedRows, n: int) -> Iterator[list[tuple[bytes, bytes | None]]]:
     """Yield stored keys and rows, n at a time."""
     for start in range(0, len(rows.keys), n):
-        keys = _to_list(rows.keys.slice(start, n))
-        if any(len(key) > LONGEST_PLAIN_KEY for key in keys):
-            keys = [stored_key(key) for key in keys]
-        yield list(zip(keys, _to_list(rows.rows.slice(start, n)), strict=True))
-
-
-def _to_list(array: pa.BinaryArray) -> list[Any]:
-    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
-    return values
+        yield list(zip(*stored_rows(rows, start, n), strict=True))

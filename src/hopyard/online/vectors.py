@@ -47,9 +47,8 @@ class Vectors:
         """Raises UntrustedCodeError: the plan has functions of users that may not run here."""
         self.plan = plan
         self.names = [out.name for out in plan.outputs]
-        self._nodes = [
-            self._prepare(node) for node in ((plan.root, *plan.nodes) if plan.root else plan.nodes)
-        ]
+        self._nodes = [self._prepare(node) for node in plan.all_nodes]
+        self._joined_keys = [key for node in plan.nodes if node.parent == 0 for key in node.keys]
         self.has_limits = any(prepared.node.age_limit_us is not None for prepared in self._nodes)
         self._root_places = [
             (place, out.name, out.feature, parse_type(out.type))
@@ -225,12 +224,11 @@ class Vectors:
 
     def _does_without_root(self, facts: dict[str, object]) -> bool:
         """Return whether an entry has, instead of the root's key, those of all groups that are joined to the root."""
-        joined = [key for node in self.plan.nodes if node.parent == 0 for key in node.keys]
         return (
             self.plan.root is not None
             and not any(key.name in facts for key in self.plan.root.keys)
-            and bool(joined)
-            and all(key.name in facts or key.alias in facts for key in joined)
+            and bool(self._joined_keys)
+            and all(key.name in facts or key.alias in facts for key in self._joined_keys)
         )
 
     def _key_values(self, prepared: _Prepared, facts: dict[str, object], rows: _Rows) -> list[object] | None:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hopyard.model.specs import FeatureViewSpec, FunctionSpec, TransformationSpec
+from hopyard.model.specs import FeatureViewSpec, TransformationSpec, functions_of
 from hopyard.session import Session
 from hopyard.trust import require_trust
-
-
-def functions_of(transformations: Sequence[TransformationSpec]) -> tuple[FunctionSpec, ...]:
-    """Return the users' functions among transformations, each once."""
-    found = (spec.function for spec in transformations)
-    return tuple(dict.fromkeys(function for function in found if function is not None))
 
 
 def view_transformations(view: FeatureViewSpec) -> tuple[TransformationSpec, ...]:
