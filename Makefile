@@ -4,7 +4,9 @@
 # make crash   a thousand writers killed, ten minutes of readers beside writers; make crash KILLS=100 SECONDS=60
 # make fuzz    random queries, and histories of online rows; make fuzz KIND=online CASES=100000 WORKERS=2
 # make hashes  the hashes of training datasets, with other versions of the libraries
-# make bench   every workload; make bench WORKLOAD=<name> RUNS=10
+# make bench   every workload, beside servers and peers, into bench/results; make bench WORKLOAD=<name> RUNS=10
+# make bench-quick   the same in small, in a few minutes, into bench/results/local
+# make bench-peers   a virtual environment for each peer, which make bench compares with
 # make docs    the documentation, in ./site
 # make clean   removes all that these targets made, the virtual environment too
 
@@ -22,7 +24,7 @@ KIND ?= all
 CASES ?= 10000
 SEED ?=
 WORKERS ?= 2
-WORKLOAD ?= $(filter-out __init__ harness data machine report worker,$(basename $(notdir $(wildcard bench/*.py))))
+WORKLOAD ?=
 
 # Material for MkDocs greets every build with an announcement otherwise.
 export NO_MKDOCS_2_WARNING := 1
@@ -31,9 +33,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+FEAST := $(VENV)/peers/feast/.installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check crash fuzz hashes bench docs constraints clean
+# The servers that the benchmarks meet, where they can be installed.
+WITH_SERVERS = if scripts/services can-start; then \
+	    trap 'scripts/services down' EXIT; servers="$$(scripts/services up)"; eval "$$servers"; fi;
+
+.PHONY: help demo test check crash fuzz hashes bench bench-quick bench-peers docs constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -67,8 +74,18 @@ fuzz: $(DEV)
 hashes: $(DEV)
 	$(BIN)/python tests/hashes/run.py $(ARGS)
 
-bench: $(DEV)
-	@for workload in $(WORKLOAD); do $(BIN)/python -m bench.$$workload --runs $(RUNS) $(ARGS); done
+bench: $(DEV) $(FEAST)
+	@$(WITH_SERVERS) $(BIN)/python -m $(if $(WORKLOAD),bench.$(WORKLOAD),bench.suite) --runs $(RUNS) $(ARGS)
+
+bench-quick: $(DEV) $(FEAST)
+	@$(WITH_SERVERS) $(BIN)/python -m bench.suite --quick --runs $(RUNS) $(ARGS)
+
+bench-peers: $(FEAST)
+
+$(FEAST): bench/peers/feast-constraints.txt
+	$(PYTHON) -m venv $(dir $@)
+	$(dir $@)bin/python -m pip install --quiet --disable-pip-version-check --constraint $< 'feast[duckdb,redis]'
+	touch $@
 
 docs: $(DEV)
 	$(BIN)/mkdocs build --strict --site-dir site

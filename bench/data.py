@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -37,11 +38,13 @@ def group(
     start_us: int = START_US,
     span_us: int = YEAR_US,
     null_share: float = 0.0,
+    zipf: float | None = None,
 ) -> pa.Table:
     """Return the rows of one feature group, ordered by event time.
 
     Args:
         n_keys: keys are drawn evenly from [0, n_keys).
+        zipf: keys are drawn by a Zipf distribution of this exponent instead: a few have most of the rows.
         name: a prefix of the features' names.
         start_us: their earliest event time.
         span_us: the time that the rows cover from then on; at least `n_rows` microseconds.
@@ -52,7 +55,7 @@ def group(
     """
     random = np.random.default_rng(seed)
     columns: dict[str, pa.Array] = {
-        "key": pa.array(random.integers(0, n_keys, n_rows)),
+        "key": pa.array(_keys(n_rows, n_keys, random, zipf)),
         "event_time": _times(n_rows, start_us, span_us, random),
     }
     for index in range(n_features):
@@ -77,13 +80,19 @@ def groups(
 
 
 def labels(
-    n_rows: int, n_keys: int, seed: int, *, start_us: int = START_US, span_us: int = YEAR_US
+    n_rows: int,
+    n_keys: int,
+    seed: int,
+    *,
+    start_us: int = START_US,
+    span_us: int = YEAR_US,
+    zipf: float | None = None,
 ) -> pa.Table:
     """Return a spine: `key` (int64), `event_time` (timestamp, UTC, ascending) and `label` (int64, 0 or 1)."""
     random = np.random.default_rng([seed, 1])
     return pa.table(
         {
-            "key": pa.array(random.integers(0, n_keys, n_rows)),
+            "key": pa.array(_keys(n_rows, n_keys, random, zipf)),
             "event_time": _times(n_rows, start_us, span_us, random),
             "label": pa.array((random.random(n_rows) < 0.2).astype(np.int64)),
         }
@@ -94,6 +103,16 @@ def keys(n: int, n_keys: int, seed: int) -> list[int]:
     """Return `n` keys to look up, drawn evenly from [0, n_keys)."""
     drawn: list[int] = np.random.default_rng([seed, 2]).integers(0, n_keys, n).tolist()
     return drawn
+
+
+def _keys(
+    n_rows: int, n_keys: int, random: np.random.Generator, zipf: float | None
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    if zipf is None:
+        return random.integers(0, n_keys, n_rows)
+    shares = np.cumsum(np.arange(1, n_keys + 1, dtype=np.float64) ** -zipf)
+    drawn = np.searchsorted(shares, random.random(n_rows) * shares[-1])
+    return np.asarray(drawn, dtype=np.int64)
 
 
 def _times(n_rows: int, start_us: int, span_us: int, random: np.random.Generator) -> pa.Array:

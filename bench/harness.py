@@ -34,6 +34,9 @@ from bench.data import SCALE
 
 GB = 1024**3
 SAMPLE_SECONDS = 0.02
+ROOT = Path(__file__).parents[1]
+BUILD = "build"
+"""The last argument of a worker that only makes what its case shares with others."""
 
 
 class BenchError(Exception):
@@ -57,6 +60,16 @@ def _nothing(state: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """Where the process of a case runs, if not in this virtual environment, and what it finds there."""
+
+    peer: str
+    python: str
+    module: str
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One thing to measure. Only `run` is timed.
 
@@ -65,32 +78,45 @@ class Case:
         setup: gets an empty folder (and, after it, the folder of `shared`), returns the state that `run` gets.
         run: does the work once; returns how many rows it handled, or an Outcome.
         teardown: closes what `setup` opened.
-        against: the name of the case (a limit or a peer) that this one is compared with.
+        limit: the name of the case that does the least that this work takes, and that this one is compared with.
+        peer: the name of the case that does this work in another program, and that this one is compared with.
         is_fresh: set up and tear down around every run, for work that changes its state.
         shared: fills an empty folder with what several cases only read. It runs once, in a process of its own, before
             all cases are set up; those with the same function have the same folder.
         memory_bytes, disk_bytes: what the case needs at its peak; the run is refused where they are not free.
         idle_bytes: what of the memory stays taken while another case runs; None: all of it.
+        family: what is measured in several sizes; the growth of its time over them is reported.
+        family_size: the size of this case among them; None: the rows that it handles.
+        home: the module of another program's cases and the name of this one there, with the interpreter that can
+            import it, for a peer in a virtual environment of its own.
     """
 
     name: str
     setup: Callable[..., Any]
     run: Callable[[Any], int | Outcome]
     teardown: Callable[[Any], None] = _nothing
-    against: str | None = None
+    limit: str | None = None
+    peer: str | None = None
     is_fresh: bool = False
     shared: Callable[[Path], None] | None = None
     memory_bytes: int = GB // 4
     disk_bytes: int = GB // 4
     idle_bytes: int | None = None
+    family: str = ""
+    family_size: int | None = None
+    home: Home | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The names of the cases that this one is compared with."""
+        return tuple(name for name in (self.limit, self.peer) if name is not None)
 
 
 @dataclass(slots=True)
 class Result:
     """The measurements of one case, one entry per run; `peak_bytes` is the most of all runs, warm-up included."""
 
-    name: str
-    against: str | None
+    case: Case
     n_rows: int = 0
     seconds: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
@@ -98,20 +124,11 @@ class Result:
     figures: dict[str, list[float]] = field(default_factory=dict)
     peak_bytes: int = 0
 
-    def summary(self, others: dict[str, Result]) -> dict[str, Any]:
-        """Return the figures as JSON.
-
-        `ratio` compares the time per row with that of `against`: the median over the rounds, each of which ran both.
-        """
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as JSON: of each run, and their median."""
         median = statistics.median(self.seconds)
-        ratio = None
-        if self.against is not None:
-            other = others[self.against]
-            pairs = zip(self.seconds, other.seconds, strict=True)
-            scale = other.n_rows / self.n_rows if self.n_rows else 1.0
-            ratio = statistics.median(scale * mine / max(theirs, 1e-9) for mine, theirs in pairs)
         return {
-            "name": self.name,
+            "name": self.case.name,
             "n_rows": self.n_rows,
             "median_seconds": median,
             "min_seconds": min(self.seconds),
@@ -121,9 +138,13 @@ class Result:
             "p99_us": statistics.median(self.p99_us) if self.p99_us else None,
             "figures": {name: statistics.median(values) for name, values in self.figures.items()},
             "peak_bytes": self.peak_bytes,
-            "against": self.against,
-            "ratio": ratio,
+            "limit": self.case.limit,
+            "peer": self.case.peer,
+            "family": self.case.family,
+            "family_size": self.case.family_size or self.n_rows,
             "seconds": self.seconds,
+            "p50_us_of_runs": self.p50_us,
+            "p99_us_of_runs": self.p99_us,
         }
 
 
@@ -196,18 +217,21 @@ def measure(
     cases = choose(all_cases, names)
     root = Path(folder or tempfile.gettempdir())
     check_needs(cases, root)
-    results = {case.name: Result(name=case.name, against=case.against) for case in cases}
+    results = {case.name: Result(case) for case in cases}
     with ExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopyard-bench-", dir=root))
         for number, case in enumerate(cases):
             if case.shared is not None and case.shared not in [other.shared for other in cases[:number]]:
-                _build(module, case, shared_folder(all_cases, case, Path(temporary)))
-        workers = [stack.enter_context(Worker(module, case, Path(temporary))) for case in cases]
+                _build(module, case, shared_folder(all_cases, case, temporary))
+        workers = [
+            stack.enter_context(Worker(module, case, temporary, shared_folder(all_cases, case, temporary)))
+            for case in cases
+        ]
         for round_ in range(-warm_ups, runs):
             for worker in workers:
                 worker.run_once(results[worker.case.name], is_counted=round_ >= 0)
     return {
-        "format_version": 1,
+        "format_version": 2,
         "workload": module,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "runs": runs,
@@ -215,7 +239,8 @@ def measure(
         "scale": SCALE,
         "machine": asdict(machine.describe()),
         "versions": machine.versions(),
-        "cases": [result.summary(results) for result in results.values()],
+        "peers": {home.peer: machine.versions_in(home.python) for home in {c.home for c in cases if c.home}},
+        "cases": [result.to_json() for result in results.values()],
     }
 
 
@@ -226,17 +251,20 @@ def cases_of(module: str) -> tuple[Case, ...]:
     if len(set(names)) != len(names):
         raise BenchError(f"{module} has two cases of one name: {', '.join(names)}.")
     for case in cases:
-        if case.against is not None and case.against not in names:
+        if missing := [name for name in case.beside if name not in names[: names.index(case.name)]]:
             raise BenchError(
-                f"{case.name!r} is compared with {case.against!r}; there are: {', '.join(names)}."
+                f"{case.name!r} is compared with {missing[0]!r}, which must stand before it; there are: "
+                f"{', '.join(names)}."
             )
     return cases
 
 
-def shared_folder(cases: Sequence[Case], case: Case, folder: Path) -> Path:
-    """Return the folder of what `case` shares with others of all the workload's `cases`; the same in every process."""
+def shared_folder(cases: Sequence[Case], case: Case, folder: str | Path) -> Path | None:
+    """Return the folder of what `case` shares with others of all the workload's `cases`; None: it shares nothing."""
+    if case.shared is None:
+        return None
     builders: list[object] = list(dict.fromkeys(case.shared for case in cases if case.shared is not None))
-    return folder / f"shared-{builders.index(case.shared)}"
+    return Path(folder) / f"shared-{builders.index(case.shared)}"
 
 
 def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
@@ -248,7 +276,8 @@ def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
         raise BenchError(
             f"No case is named like {', '.join(names)}. There are: {', '.join(c.name for c in cases)}."
         )
-    wanted |= {case.against for case in cases if case.name in wanted and case.against is not None}
+    for case in reversed(cases):  # a case stands after those that it is compared with
+        wanted |= set(case.beside) if case.name in wanted else set()
     return [case for case in cases if case.name in wanted]
 
 
@@ -268,10 +297,11 @@ def check_needs(cases: Sequence[Case], folder: Path) -> None:
             )
 
 
-def _build(module: str, case: Case, folder: Path) -> None:
+def _build(module: str, case: Case, folder: Path | None) -> None:
     """Let a process fill the folder that `case` shares with others. Raises BenchError."""
+    assert folder is not None
     folder.mkdir()
-    arguments = [sys.executable, "-m", "bench.worker", module, case.name, str(folder), "build"]
+    arguments = [sys.executable, "-m", "bench.worker", module, case.name, str(folder), BUILD]
     built = subprocess.run(
         arguments,
         env=_environment(),
@@ -284,23 +314,39 @@ def _build(module: str, case: Case, folder: Path) -> None:
         raise BenchError(f"{case.name}: what it shares with other cases could not be built.\n{built.stdout}")
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _environment(home: Home | None = None) -> dict[str, str]:
+    """Return the environment of a process; another interpreter gets none of the packages of this one."""
+    paths = [str(ROOT)] if home else [path for path in sys.path if path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class Worker:
     """A case in its own process, which starts with the with block and is gone after it, whatever happens."""
 
-    def __init__(self, module: str, case: Case, folder: Path) -> None:
-        self.module, self.case, self.folder = module, case, folder
+    def __init__(self, module: str, case: Case, folder: str, shared: Path | None) -> None:
+        self.case = case
+        python, module, name = (
+            (case.home.python, case.home.module, case.home.case)
+            if case.home
+            else (sys.executable, module, case.name)
+        )
+        self._arguments = [
+            python,
+            "-m",
+            "bench.worker",
+            module,
+            name,
+            folder,
+            *([str(shared)] if shared else []),
+        ]
 
     def __enter__(self) -> Worker:
         # A session of its own: Ctrl-C reaches only the parent, which then ends the whole group of each worker.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", self.module, self.case.name, str(self.folder)],
+            self._arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(self.case.home),
             text=True,
             start_new_session=True,
         )

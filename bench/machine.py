@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import threading
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ PACKAGES = [
     "sqlalchemy",
     "polars",
     "pandas",
+    "redis",
+    "feast",
+    "ibis-framework",
 ]
 
 
@@ -58,6 +63,17 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def versions_in(python: str) -> dict[str, str]:
+    """Return the same of the virtual environment of another interpreter, where `bench` can be imported."""
+    program = "import json; from bench import machine; print(json.dumps(machine.versions()))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    found = subprocess.run(
+        [python, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    versions: dict[str, str] = json.loads(found.stdout)
+    return versions
 
 
 def free_memory_bytes() -> int:

@@ -52,20 +52,24 @@ def build(folder: Path) -> None:
         build_kind(fs, kind, n_groups)
 
 
-def build_kind(fs: FeatureStore, kind: str, n_groups: int) -> None:
+def build_kind(fs: FeatureStore, kind: str, n_groups: int, n_entities: int = N_ENTITIES) -> None:
     """Make the groups of a kind of key, and a view of the first one, of the first two, and so on."""
     for number in range(n_groups):
         group = fs.create_feature_group(
             _group_name(kind, number), primary_key=KEYS[kind], online_enabled=True
         )
-        rows = pa.concat_tables(_batches(kind, SEED + number))
-        names = [n if n in KEYS[kind] else f"g{number}_{n}" for n in rows.column_names]
-        group.insert(rows.rename_columns(names))
+        group.insert(rows_of(kind, number, n_entities))
     labels = fs.create_feature_group(f"{kind}_labels", primary_key="label_id")
     first = next(_batches(kind, SEED)).slice(0, 1).select(KEYS[kind])
     labels.insert(first.append_column("label_id", pa.array([1])).append_column("label", pa.array([0.0])))
     for n in range(1, n_groups + 1):
         fs.create_feature_view(f"{kind}_{n}", _query(fs, kind, n), labels="label")
+
+
+def rows_of(kind: str, number: int, n_entities: int = N_ENTITIES) -> pa.Table:
+    """Return the rows of a group, whose features are named by its number."""
+    rows = pa.concat_tables(_batches(kind, SEED + number, n_entities))
+    return rows.rename_columns([n if n in KEYS[kind] else f"g{number}_{n}" for n in rows.column_names])
 
 
 def _group_name(kind: str, number: int) -> str:
@@ -80,11 +84,13 @@ def _query(fs: FeatureStore, kind: str, n_groups: int) -> Any:
     return query
 
 
-def _batches(kind: str, seed: int, *, has_nulls: bool = False) -> Iterator[pa.Table]:
+def _batches(
+    kind: str, seed: int, n_entities: int = N_ENTITIES, *, has_nulls: bool = False
+) -> Iterator[pa.Table]:
     """Yield the rows of a group in batches: its key, 10 doubles, 2 whole numbers, a string; with a null in each row."""
     random = np.random.default_rng(seed)
-    for start in range(0, N_ENTITIES, BATCH_ROWS):
-        n = min(BATCH_ROWS, N_ENTITIES - start)
+    for start in range(0, n_entities, BATCH_ROWS):
+        n = min(BATCH_ROWS, n_entities - start)
         numbers = np.arange(start, start + n)
         columns: dict[str, Any] = dict(zip(KEYS[kind], _keys(kind, numbers), strict=True))
         hidden = random.integers(0, 13, n) if has_nulls else np.full(n, -1)
@@ -119,9 +125,11 @@ class Lookups:
     n_features: int
 
 
-def setup_vectors(folder: Path, shared: Path, *, kind: str, n_groups: int, n_entries: int) -> Lookups:
+def setup_vectors(
+    folder: Path, shared: Path, *, kind: str, n_groups: int, n_entries: int, n_entities: int = N_ENTITIES
+) -> Lookups:
     view = open_view(shared, kind, n_groups)
-    requests = requests_of(kind, view, n_entries)
+    requests = requests_of(kind, view, n_entries, n_entities)
     answer = view.get_feature_vector if n_entries == 1 else view.get_feature_vectors
     return Lookups(requests, n_entries, answer, 13 * n_groups)
 
@@ -132,10 +140,10 @@ def open_view(shared: Path, kind: str, n_groups: int) -> FeatureView:
     return view
 
 
-def requests_of(kind: str, view: FeatureView, n_entries: int) -> list[Any]:
+def requests_of(kind: str, view: FeatureView, n_entries: int, n_entities: int = N_ENTITIES) -> list[Any]:
     """Return single entries, or lists of them, of random entities; the same for every run."""
     n_requests = N_SINGLE if n_entries == 1 else N_BATCHES[n_entries]
-    numbers = np.random.default_rng(SEED).integers(0, N_ENTITIES, n_requests * n_entries)
+    numbers = np.random.default_rng(SEED).integers(0, n_entities, n_requests * n_entries)
     columns = [column.to_pylist() for column in _keys(kind, numbers)]
     by_column = dict(zip(KEYS[kind], columns, strict=True))
     names = view.serving_keys
@@ -146,11 +154,14 @@ def requests_of(kind: str, view: FeatureView, n_entries: int) -> list[Any]:
     return [list(islice(entries, n_entries)) for _ in range(n_requests)]
 
 
-def setup_bare_lmdb(folder: Path, shared: Path, *, kind: str, n_groups: int, n_entries: int) -> Lookups:
+def setup_bare_lmdb(
+    folder: Path, shared: Path, *, kind: str, n_groups: int, n_entries: int, n_entities: int = N_ENTITIES
+) -> Lookups:
     """The same keys, encoded beforehand, in the same file; what is found is decoded and nothing else."""
     view = open_view(shared, kind, n_groups)
     plan = view._serving().plan
-    requests = [[request] if n_entries == 1 else request for request in requests_of(kind, view, n_entries)]
+    asked = requests_of(kind, view, n_entries, n_entities)
+    requests = [[request] if n_entries == 1 else request for request in asked]
     encoded = encoded_keys(plan, requests)
     view._session.online.close()
     environment = lmdb.open(
@@ -310,7 +321,7 @@ def _lookup_cases() -> Iterator[Case]:
             f"{what}: Hopyard",
             partial(setup_vectors, **options),
             look_up,
-            against=f"{what}: bare LMDB",
+            limit=f"{what}: bare LMDB",
             **shared,
         )
 
@@ -326,7 +337,7 @@ def _load_cases() -> Iterator[Case]:
             ),
             load,
             close_load,
-            against=f"{what}: bare LMDB",
+            limit=f"{what}: bare LMDB",
             is_fresh=True,
             memory_bytes=GB,
         )
@@ -340,7 +351,7 @@ CASES = (
         "start Python, import hopyard.online",
         partial(setup_import, code="import hopyard.online"),
         start_python,
-        against="start Python",
+        limit="start Python",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Training data by point-in-time joins in three sizes, beside the best that can be written by hand over the same files.
+"""Training data by point-in-time joins in several shapes, beside Feast and the best by hand over the same files.
 
 Every case is checked before it is timed: its rows must be those of a plain ASOF join, by number and by an order-free
 digest of some columns. Every run opens its engine anew, ours too: none finds in memory what it has read before.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,17 @@ import pyarrow.parquet as pq
 import hopyard
 from bench import data
 from bench.harness import GB, Case, main
+from bench.peers import with_feast
 from hopyard.compute.row_hash import row_digest
 from hopyard.model.arrow import schema_from_arrow
 from hopyard.queries import Query
 from hopyard.session import Session
 
-N_FEATURES = 13
 SEED = 7
 CHUNK_ROWS = 4_000_000
 CHECKED_FEATURES = (0, 2, 3)  # a double, a whole number, a string
 ADDRESS_BITS = 40
+IN_4_GB = "4GB"
 NO_LOOP = "SET asof_loop_join_threshold = 0"
 """DuckDB takes a list of files for few rows and would join it in a nested loop, hours instead of seconds."""
 
@@ -45,6 +46,20 @@ class Size:
     n_rows: tuple[int, ...]
     n_keys: int
     memory_limit: str | None = None
+    n_features: int = 13
+    zipf: float | None = None
+    has_peer: bool = False
+
+    def features(self, index: int) -> list[str]:
+        """Return the names of a group's features."""
+        return [f"g{index}_f{n}" for n in range(self.n_features)]
+
+    @property
+    def checked(self) -> list[str]:
+        """The columns that answers are checked by: the label's, and of each group a double, a number, a string."""
+        kinds = [n for n in CHECKED_FEATURES if n < self.n_features]
+        groups = range(len(self.n_rows))
+        return ["key", "event_time", "label", *(f"g{index}_f{n}" for index in groups for n in kinds)]
 
     @property
     def what(self) -> str:
@@ -52,16 +67,24 @@ class Size:
 
 
 SIZES = (
-    Size("small", data.scaled(100_000), (data.scaled(1_000_000),), data.scaled(100_000)),
+    Size("small", data.scaled(100_000), (data.scaled(1_000_000),), data.scaled(100_000), has_peer=True),
     Size(
         "medium",
         data.scaled(1_000_000),
         (data.scaled(4_000_000), data.scaled(3_000_000), data.scaled(3_000_000)),
         data.scaled(100_000),
+        has_peer=True,
     ),
     Size(
-        "large", data.scaled(5_000_000), (data.scaled(32_000_000),), data.scaled(200_000), memory_limit="4GB"
+        "large",
+        data.scaled(5_000_000),
+        (data.scaled(32_000_000),),
+        data.scaled(200_000),
+        memory_limit=IN_4_GB,
     ),
+    Size("wide", data.scaled(50_000), (data.scaled(100_000),), data.scaled(10_000), n_features=500),
+    Size("many", data.scaled(100_000), (data.scaled(100_000),) * 20, data.scaled(10_000), n_features=5),
+    Size("skewed", data.scaled(100_000), (data.scaled(1_000_000),), data.scaled(100_000), zipf=1.2),
 )
 
 
@@ -72,21 +95,45 @@ def build(folder: Path, *, size: Size) -> None:
     """Make the store of a size, and the number and digest of the rows that every case must return."""
     fs = hopyard.login(folder / "store").get_feature_store()
     spine = fs.create_feature_group("labels", primary_key="key", event_time="event_time")
-    for n, start_us, span_us in _chunks(size.n_labels):
-        spine.insert(data.labels(n, size.n_keys, SEED + start_us, start_us=start_us, span_us=span_us))
+    for n, start_us, span_us in chunks(size.n_labels):
+        spine.insert(
+            data.labels(n, size.n_keys, SEED + start_us, start_us=start_us, span_us=span_us, zipf=size.zipf)
+        )
     for index, n_rows in enumerate(size.n_rows):
         group = fs.create_feature_group(f"group_{index}", primary_key="key", event_time="event_time")
-        for n, start_us, span_us in _chunks(n_rows):
-            seed = SEED + 1 + index + start_us
-            rows = data.group(
-                n, size.n_keys, N_FEATURES, seed, name=f"g{index}_", start_us=start_us, span_us=span_us
+        for n, start_us, span_us in chunks(n_rows):
+            group.insert(
+                data.group(
+                    n,
+                    size.n_keys,
+                    size.n_features,
+                    SEED + 1 + index + start_us,
+                    name=f"g{index}_",
+                    start_us=start_us,
+                    span_us=span_us,
+                    zipf=size.zipf,
+                )
             )
-            group.insert(rows)
-    join = _join(folder, folder, size)
-    (folder / "expected.json").write_text(json.dumps(_digest(join, asof_in_duckdb(join))))
+    join = open_join(folder, folder, size)
+    right = asof_in_duckdb(join)
+    (folder / "expected.json").write_text(json.dumps(_digest(join, right)))
+    if size.has_peer and with_feast.is_there():
+        _write_for_feast(folder / "feast", join, right)
 
 
-def _chunks(n_rows: int) -> list[tuple[int, int, int]]:
+def _write_for_feast(folder: Path, join: Join, right: pa.Table | Path) -> None:
+    """Write the same tables as a file each, and the right answers."""
+    folder.mkdir()
+    names = [f"group_{index}" for index in range(len(join.groups))]
+    with duckdb.connect() as connection:
+        for name, files in zip(["labels", *names], [join.labels, *join.groups], strict=True):
+            connection.execute(f"COPY (FROM read_parquet({files})) TO '{folder / name}.parquet'")
+    views = {name: join.size.features(index) for index, name in enumerate(names)}
+    (folder / "views.json").write_text(json.dumps(views))
+    pq.write_table(_checked(join.size, right), folder / "expected.parquet")
+
+
+def chunks(n_rows: int) -> list[tuple[int, int, int]]:
     """Return (rows, first time, span) of parts of the year, one after the other: what inserts by time look like."""
     n_chunks = -(-n_rows // CHUNK_ROWS)
     span_us = data.YEAR_US // n_chunks
@@ -109,19 +156,19 @@ class Join:
 
     @property
     def features(self) -> list[str]:
-        return [name for index in range(len(self.groups)) for name in _features(index)]
+        return [name for index in range(len(self.groups)) for name in self.size.features(index)]
 
 
-def setup(folder: Path, shared: Path, *, size: Size, work: Callable[[Join], Any]) -> Join:
+def setup_join(folder: Path, shared: Path, *, size: Size, work: Callable[[Join], Any]) -> Join:
     """Open the store of a size and check that `work` returns the right rows."""
-    join = _join(folder, shared, size)
+    join = open_join(folder, shared, size)
     expected = json.loads((shared / "expected.json").read_text())
     found = _digest(join, work(join))
     assert found == expected, f"wrong rows: {found} instead of {expected}"
     return join
 
 
-def _join(folder: Path, shared: Path, size: Size) -> Join:
+def open_join(folder: Path, shared: Path, size: Size) -> Join:
     if size.memory_limit is not None:
         os.environ["HOPYARD_MEMORY_LIMIT"] = size.memory_limit
     project = hopyard.login(shared / "store")
@@ -144,26 +191,22 @@ def _join(folder: Path, shared: Path, size: Size) -> Join:
 
 def _digest(join: Join, found: pa.Table | Path) -> list[object]:
     """Return the number of rows, and the digest of labels and some features, which does not depend on their order."""
-    names = ["key", "event_time", "label"]
-    names += [f"g{index}_f{n}" for index in range(len(join.groups)) for n in CHECKED_FEATURES]
-    if isinstance(found, Path):
-        width = len(pq.read_schema(found).names)
-        found = pq.read_table(found, columns=names)
-    else:
-        width = found.num_columns
-        found = found.select(names)
-    # Engines give text and zones in types of their own.
-    schema = pa.schema([(f.name, pa.string() if _is_text(f.type) else f.type) for f in found.schema])
-    found = found.cast(schema)
+    width = len(pq.read_schema(found).names) if isinstance(found, Path) else found.num_columns
+    found = _checked(join.size, found)
     return [found.num_rows, width, row_digest(found, schema_from_arrow(found.schema))]
+
+
+def _checked(size: Size, found: pa.Table | Path) -> pa.Table:
+    names = size.checked
+    table = pq.read_table(found, columns=names) if isinstance(found, Path) else found.select(names)
+    # Engines give text and zones in types of their own.
+    schema = pa.schema([(f.name, pa.string() if _is_text(f.type) else f.type) for f in table.schema])
+    schema = schema.set(1, pa.field("event_time", pa.timestamp("us", "UTC")))
+    return table.cast(schema)
 
 
 def _is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
-
-
-def _features(index: int) -> list[str]:
-    return [f"g{index}_f{n}" for n in range(N_FEATURES)]
 
 
 # The cases. Each returns its result: a table, or the Parquet file of one that need not fit into memory.
@@ -195,7 +238,7 @@ def late_in_duckdb(join: Join) -> pa.Table | Path:
             f" ON l.key = n{index}.key AND l.event_time >= n{index}.event_time"
         )
         wide += (
-            f" LEFT JOIN (SELECT {address}, {', '.join(_features(index))} FROM read_parquet({files})) w{index}"
+            f" LEFT JOIN (SELECT {address}, {', '.join(join.size.features(index))} FROM read_parquet({files})) w{index}"
             f" ON n.a{index} = w{index}.address"
         )
     return _run(join, f"WITH narrow AS ({narrow}) {wide}")
@@ -235,7 +278,9 @@ def in_polars(join: Join) -> pa.Table | Path:
 def scan_in_duckdb(join: Join) -> None:
     """Read every column that the join reads, of all rows, and keep a hash: what reading alone costs."""
     tables = [(join.labels, ["key", "event_time", "label"])]
-    tables += [(files, ["key", "event_time", *_features(index)]) for index, files in enumerate(join.groups)]
+    tables += [
+        (files, ["key", "event_time", *join.size.features(index)]) for index, files in enumerate(join.groups)
+    ]
     with duckdb.connect() as connection:
         for option in join.options:
             connection.execute(option)
@@ -248,45 +293,52 @@ def timed(join: Join, *, work: Callable[[Join], Any]) -> int:
     return join.size.n_labels
 
 
-def _cases(size: Size) -> Sequence[Case]:
-    n_rows = sum(size.n_rows)
-    # A store takes about 80 bytes per row on disk; a result about 130 per row and group in memory.
-    store, result = n_rows * 90, size.n_labels * len(size.n_rows) * 130
-    shared = partial(build, size=size)
+def _cases(size: Size) -> Iterator[Case]:
+    n_rows, n_features = sum(size.n_rows), size.n_features
+    # A store takes about 6 bytes per value on disk; a result about 10 per value in memory.
+    store, result = n_rows * (n_features + 2) * 6, size.n_labels * len(size.n_rows) * n_features * 10
     what, shared = size.what, partial(build, size=size)
     scan, late = f"{what}: scan of the columns", f"{what}: DuckDB, late by hand"
     memory = 5 * GB if size.memory_limit else GB + 3 * result + n_rows * 60
-    works: list[tuple[str, Callable[[Join], Any], str | None, int]] = [
-        (late, late_in_duckdb, scan, memory),
-        (f"{what}: DuckDB, plain ASOF", asof_in_duckdb, late, memory + GB),
-        (f"{what}: polars join_asof", in_polars, late, memory + n_rows * 150),
-        (f"{what}: Hopyard", in_hopyard, late, memory),
-    ]
-    limit = Case(
+    yield Case(
         scan,
-        partial(_join, size=size),
+        partial(open_join, size=size),
         partial(timed, work=scan_in_duckdb),
         shared=shared,
         memory_bytes=GB,
         idle_bytes=GB // 2,
         disk_bytes=store,
     )
-    return [
-        limit,
-        *(
-            Case(
-                name,
-                partial(setup, size=size, work=work),
-                partial(timed, work=work),
-                against=against,
-                shared=shared,
-                memory_bytes=needed,
-                idle_bytes=GB // 2,
-                disk_bytes=2 * result,
-            )
-            for name, work, against, needed in works
-        ),
+    options: dict[str, Any] = {"shared": shared, "idle_bytes": GB // 2, "disk_bytes": 2 * result}
+    works: list[tuple[str, Callable[[Join], Any], str, int]] = [
+        (late, late_in_duckdb, scan, memory),
+        (f"{what}: DuckDB, plain ASOF", asof_in_duckdb, late, memory + GB),
+        (f"{what}: polars join_asof", in_polars, late, memory + n_rows * 150),
     ]
+    for name, work, limit, needed in works:
+        setup, run = partial(setup_join, size=size, work=work), partial(timed, work=work)
+        yield Case(name, setup, run, limit=limit, memory_bytes=needed, **options)
+    peer = works[-1][0]
+    if size.has_peer and with_feast.is_there():
+        peer = f"{what}: Feast"
+        yield Case(
+            peer,
+            with_feast.setup_join,
+            with_feast.run_join,
+            limit=late,
+            home=with_feast.home("join"),
+            memory_bytes=memory + n_rows * 400,
+            **options,
+        )
+    yield Case(
+        f"{what}: Hopyard",
+        partial(setup_join, size=size, work=in_hopyard),
+        partial(timed, work=in_hopyard),
+        limit=late,
+        peer=peer,
+        memory_bytes=memory,
+        **options,
+    )
 
 
 CASES = tuple(case for size in SIZES for case in _cases(size))

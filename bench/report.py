@@ -1,8 +1,11 @@
-"""Turns measurements into a table for people."""
+"""Turns measurements into tables for people."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from bench.ratios import case_of, exponents, memory_ratio, time_ratio
 
 COLUMNS = [
     "case",
@@ -14,53 +17,38 @@ COLUMNS = [
     "p50 us",
     "p99 us",
     "peak MB",
-    "time per row",
+    "beside the limit",
+    "beside the peer",
+    "its memory",
 ]
 
 
 def to_markdown(document: dict[str, Any]) -> str:
-    """Return the document of `harness.measure` as Markdown: a table, then machine and versions."""
-    rows = [COLUMNS, ["---"] + ["---:"] * (len(COLUMNS) - 2) + ["---"]]
-    rows += [_row(case) for case in document["cases"]]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    """Return the document of `harness.measure` as Markdown: a table, figures, growth, machine, versions."""
+    cells = [_row(document, case) for case in document["cases"]]
     figures = [
-        f"- {case['name']}: {', '.join(f'{name} {_figure(value)}' for name, value in case['figures'].items())}"
+        f"- {case['name']}: {', '.join(f'{name} {number(value)}' for name, value in case['figures'].items())}"
         for case in document["cases"]
         if case["figures"]
     ]
-    if figures:
-        table += "\n\n" + "\n".join(figures)
-    machine, versions = document["machine"], document["versions"]
     return (
-        f"## {document['workload']}\n\n{table}\n\n{_scaled(document['scale'])}"
-        f"Median of {document['runs']} runs after {document['warm_ups']} warm-up(s), interleaved, on "
-        f"{document['at']}.\n"
-        f"{machine['cores']} cores ({machine['processor'] or 'unknown'}), {machine['memory_bytes'] / 1e9:.0f} GB, "
-        f"{machine['system']}, Python {machine['python']}; "
-        f"{', '.join(f'{name} {number}' for name, number in versions.items())}.\n"
+        f"{table(COLUMNS, cells)}\n\n"
+        + ("\n".join(figures) + "\n\n" if figures else "")
+        + _growth(document)
+        + _scaled(document["scale"])
+        + _machine(document)
     )
 
 
-def _scaled(scale: float) -> str:
-    return (
-        "" if scale == 1 else f"Sizes times {scale}: this shows that the workload runs, and no performance.\n"
-    )
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, numbers to the right; empty columns are left out."""
+    kept = [index for index in range(len(columns)) if not rows or any(row[index] for row in rows)]
+    lines = [[columns[index] for index in kept], ["---"] + ["---:"] * (len(kept) - 1)]
+    lines += [[row[index] for index in kept] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(case: dict[str, Any]) -> list[str]:
-    return [
-        case["name"],
-        f"{case['n_rows']:,}",
-        *(_figure(case[name]) for name in ("median_seconds", "min_seconds", "max_seconds")),
-        f"{case['rows_per_second']:,.0f}",
-        _figure(case["p50_us"]),
-        _figure(case["p99_us"]),
-        f"{case['peak_bytes'] / 1e6:,.0f}",
-        f"{_figure(case['ratio'])} x {case['against']}" if case["against"] else "",
-    ]
-
-
-def _figure(value: float | None) -> str:
+def number(value: float | None) -> str:
     """Return a number with three significant digits, never in powers of ten."""
     if value is None:
         return ""
@@ -70,3 +58,55 @@ def _figure(value: float | None) -> str:
     while digits < 6 and 0 < value < 10 ** (1 - digits):
         digits += 1
     return f"{value:.{digits}f}"
+
+
+def _row(document: dict[str, Any], case: dict[str, Any]) -> list[str]:
+    limit, peer = (case[name] and case_of(document, case[name]) for name in ("limit", "peer"))
+    return [
+        case["name"],
+        f"{case['n_rows']:,}",
+        *(number(case[name]) for name in ("median_seconds", "min_seconds", "max_seconds")),
+        f"{case['rows_per_second']:,.0f}",
+        number(case["p50_us"]),
+        number(case["p99_us"]),
+        f"{case['peak_bytes'] / 1e6:,.0f}",
+        f"{number(time_ratio(case, limit))} x {_short(limit, case)}" if limit else "",
+        f"{number(time_ratio(case, peer))} x {_short(peer, case)}" if peer else "",
+        f"{number(memory_ratio(case, peer))} x" if peer else "",
+    ]
+
+
+def _short(other: dict[str, Any], case: dict[str, Any]) -> str:
+    """Return the name of another case without what it says of their common work, which ends with a colon."""
+    name: str = other["name"]
+    work, _, who = name.rpartition(": ")
+    return who if case["name"].startswith(work) else name
+
+
+def _growth(document: dict[str, Any]) -> str:
+    lines = []
+    for family, exponent in exponents(document).items():
+        sizes = [case["family_size"] for case in document["cases"] if case["family"] == family]
+        lines.append(f"- {family}: {exponent:.2f} over {min(sizes):,} to {max(sizes):,}")
+    return "\n".join(["Growth, as the exponent of the size:", "", *lines]) + "\n\n" if lines else ""
+
+
+def _scaled(scale: float) -> str:
+    return (
+        "" if scale == 1 else f"Sizes times {scale}: this shows that the workload runs, and no performance.\n"
+    )
+
+
+def _machine(document: dict[str, Any]) -> str:
+    machine = document["machine"]
+    versions = [f"{name} {version}" for name, version in document["versions"].items()]
+    peers = [
+        f"{peer} with " + ", ".join(f"{name} {version}" for name, version in found.items())
+        for peer, found in document["peers"].items()
+    ]
+    return (
+        f"Median of {document['runs']} runs after {document['warm_ups']} warm-up(s), interleaved, on "
+        f"{document['at']}.\n"
+        f"{machine['cores']} cores ({machine['processor'] or 'unknown'}), {machine['memory_bytes'] / 1e9:.0f} GB, "
+        f"{machine['system']}, Python {machine['python']}; {'; '.join([', '.join(versions), *peers])}.\n"
+    )

@@ -8,6 +8,7 @@ of their own.
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -34,10 +35,12 @@ from bench.online import (
     setup_load,
     setup_vectors,
 )
+from hopyard.feature_store import FeatureStore
 from hopyard.online.stores import open_online_store
 
 SERVICES = ("redis", "postgres", "mariadb")
 N_GROUPS = 3
+MSET_ROWS = 2_000
 SHARE = 10
 """One of so many requests of the embedded store is asked: these take longer."""
 
@@ -51,15 +54,38 @@ def url_of(service: str, *, redis_database: int = 15) -> str:
     return parts._replace(path=f"/{redis_database}").geturl() if service == "redis" else parts.geturl()
 
 
-def build(folder: Path, *, service: str) -> None:
+def build(folder: Path, *, service: str, n_entities: int = N_ENTITIES) -> None:
     if service == "redis":
         _redis().flushdb()
-    build_kind(hopyard.login(folder / "store", online=url_of(service)).get_feature_store(), "int", N_GROUPS)
+    fs = hopyard.login(folder / "store", online=url_of(service)).get_feature_store()
+    build_kind(fs, "int", N_GROUPS, n_entities)
+    if service == "redis":
+        _copy_to_keys(fs)
 
 
-def setup_hopyard(folder: Path, shared: Path, *, service: str, n_groups: int, n_entries: int) -> Lookups:
+def _copy_to_keys(fs: FeatureStore) -> None:
+    """Copy all rows to a key each, in no order: a server that had only those that are asked for would be faster."""
+    client = _redis()
+    for group in fs.list_feature_groups():
+        if group.online_enabled:
+            id_ = group.spec.id
+            rows = [(_bare_key(id_, key), row) for key, row in group._session.online.scan(id_)]
+            random.Random(SHARE).shuffle(rows)
+            for start in range(0, len(rows), MSET_ROWS):
+                client.mset(dict(rows[start : start + MSET_ROWS]))
+
+
+def _bare_key(table_id: str, key: bytes) -> bytes:
+    return f"bare:{table_id}:".encode() + key
+
+
+def setup_hopyard(
+    folder: Path, shared: Path, *, service: str, n_groups: int, n_entries: int, n_entities: int = N_ENTITIES
+) -> Lookups:
     os.environ["HOPYARD_ONLINE_URL"] = url_of(service)
-    state = setup_vectors(folder, shared, kind="int", n_groups=n_groups, n_entries=n_entries)
+    state = setup_vectors(
+        folder, shared, kind="int", n_groups=n_groups, n_entries=n_entries, n_entities=n_entities
+    )
     state.requests = state.requests[: len(state.requests) // SHARE]
     return state
 
@@ -79,14 +105,12 @@ def setup_bare(folder: Path, shared: Path, *, service: str, n_groups: int, n_ent
 
 
 def bare_redis(store: Any, ids: list[str], keys: list[list[list[bytes]]]) -> Lookups:
-    """MGET the same rows, copied to keys of their own."""
+    """MGET the same rows, from keys of their own."""
     client, decode = _redis(), msgspec.msgpack.Decoder(list).decode
     requests = []
     for request in keys:
-        lookups = [(id_, key) for id_, of_table in zip(ids, request, strict=True) for key in of_table]
-        names = [f"bare:{id_}:".encode() + key for id_, key in lookups]
-        client.mset(dict(zip(names, store.read(lookups), strict=True)))
-        requests.append(names)
+        found = zip(ids, request, strict=True)
+        requests.append([_bare_key(id_, key) for id_, of_table in found for key in of_table])
     return Lookups(requests, 1, lambda found: [decode(row) for row in client.mget(found)], 15)
 
 
@@ -132,8 +156,8 @@ def setup_bare_redis_load(folder: Path) -> Load:
 def bare_redis_load(state: Load) -> int:
     """MSET the encoded rows, 2,000 at a time."""
     for batch in state.encoded:
-        for start in range(0, len(batch), 2_000):
-            state.store.mset(dict(batch[start : start + 2_000]))
+        for start in range(0, len(batch), MSET_ROWS):
+            state.store.mset(dict(batch[start : start + MSET_ROWS]))
     return N_ENTITIES
 
 
@@ -165,7 +189,7 @@ def _cases(service: str) -> Iterator[Case]:
                 f"{what}: Hopyard",
                 partial(setup_hopyard, **options),
                 look_up,
-                against=f"{what}: bare driver",
+                limit=f"{what}: bare driver",
                 **sizes,
             )
 
@@ -183,7 +207,7 @@ def _load_cases(service: str) -> Iterator[Case]:
         partial(setup_load, open_store=open_store, has_nulls=False),
         load,
         close_load,
-        against=bare if service == "redis" else None,
+        limit=bare if service == "redis" else None,
         is_fresh=True,
         memory_bytes=GB,
     )

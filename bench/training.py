@@ -151,7 +151,7 @@ def _cases() -> list[Case]:
     return [
         Case(
             limit,
-            lambda folder, shared: pit._join(folder, shared, IN_MEMORY),
+            lambda folder, shared: pit.open_join(folder, shared, IN_MEMORY),
             partial(counted, work=join_to_arrow),
             shared=shared,
             memory_bytes=2 * GB + 3 * result,
@@ -161,9 +161,9 @@ def _cases() -> list[Case]:
         *(
             Case(
                 name,
-                lambda folder, shared: pit._join(folder, shared, SIZE),
+                lambda folder, shared: pit.open_join(folder, shared, SIZE),
                 partial(counted, work=work),
-                against=against,
+                limit=against,
                 shared=shared,
                 memory_bytes=5 * GB,
                 idle_bytes=GB // 2,

@@ -1,6 +1,7 @@
 """The process of one case: sets it up, runs it once for each line on standard input, answers in JSON lines.
 
-With `build` as its last argument it only makes what the case shares with others.
+With `build` as its last argument it only makes what the case shares with others; otherwise that argument is, if there
+is one, the folder with what was made.
 """
 
 from __future__ import annotations
@@ -19,31 +20,32 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
-from bench.harness import Case, Outcome, cases_of, shared_folder
+from bench.harness import BUILD, Case, Outcome, cases_of
 
 
 def build(module: str, name: str, folder: Path) -> None:
     """Fill a folder with what the case shares with others."""
-    case = next(case for case in cases_of(module) if case.name == name)
+    case = _case(module, name)
     assert case.shared is not None
     case.shared(folder)
 
 
-def serve(module: str, name: str, folder: Path) -> None:
+def serve(module: str, name: str, folder: Path, shared: list[Path]) -> None:
     """Answer every line of standard input with one run of the case, until the input ends."""
     # What a case writes to standard output must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        cases = cases_of(module)
-        case = next(case for case in cases if case.name == name)
-        shared = [] if case.shared is None else [shared_folder(cases, case, folder)]
-        with _runs(case, folder, shared) as run:
+        with _runs(_case(module, name), folder, shared) as run:
             for _ in sys.stdin:
                 answers.write(json.dumps(run()) + "\n")
     except Exception:
         answers.write(json.dumps({"error": traceback.format_exc()}) + "\n")
         raise SystemExit(1) from None
+
+
+def _case(module: str, name: str) -> Case:
+    return next(case for case in cases_of(module) if case.name == name)
 
 
 @contextmanager
@@ -93,5 +95,8 @@ def _timed(work: Callable[[Any], int | Outcome], state: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = build if sys.argv[4:] == ["build"] else serve
-    work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    module, name, folder, *others = sys.argv[1:]
+    if others == [BUILD]:
+        build(module, name, Path(folder))
+    else:
+        serve(module, name, Path(folder), [Path(other) for other in others])

@@ -1,11 +1,9 @@
-"""Writes into a large feature group, and many small ones, beside Parquet and a bare delta-rs over the same files."""
+"""Writes into a large feature group, beside Parquet and a bare delta-rs over the same files."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable, WriterProperties
 
 import hopyard
 from bench import data
-from bench.harness import GB, Case, Outcome, main
+from bench.harness import GB, Case, main
 from hopyard.feature_group import FeatureGroup
 from hopyard.offline.change import merge_condition
 
@@ -27,8 +25,7 @@ N_ROWS = data.scaled(10_000_000)
 N_KEYS = data.scaled(100_000)
 N_NEW = data.scaled(1_000_000)
 N_UPSERT = data.scaled(10_000)
-N_COMMITS = max(20, data.scaled(1_000))
-ROWS_PER_COMMIT = 100
+N_MANY = data.scaled(1_000_000)
 N_FEATURES = 13
 CHUNK_ROWS = 2_000_000
 RECENT_SHARE = 0.01
@@ -42,7 +39,7 @@ CHANGED = "f0"
 
 
 def build(folder: Path) -> None:
-    group = _create(folder / "store")
+    group = create_group(folder / "store")
     for rows in _chunks():
         group.insert(rows)
     (folder / "location").write_text(str(Path(group.location).relative_to(folder / "store")))
@@ -71,12 +68,16 @@ def _chunk(index: int) -> pa.Table:
     )
 
 
-def _create(folder: Path) -> FeatureGroup:
+def create_group(folder: Path) -> FeatureGroup:
     fs = hopyard.login(folder).get_feature_store()
     return fs.create_feature_group("readings", primary_key="key", event_time="event_time")
 
 
-def _copy(shared: Path, folder: Path) -> Path:
+def open_group(folder: Path) -> FeatureGroup:
+    return hopyard.login(folder).get_feature_store().get_feature_group("readings")
+
+
+def copy_store(shared: Path, folder: Path) -> Path:
     """Copy the store without copying its data files, which nobody changes: they get a second name."""
 
     def copy(source: str, target: str) -> None:
@@ -113,8 +114,8 @@ def check(state: Write) -> None:
 
 
 def setup_hopyard(folder: Path, shared: Path, *, rows: Callable[[], pa.Table], n_new: int = 0) -> Write:
-    store = _copy(shared, folder)
-    group = hopyard.login(store).get_feature_store().get_feature_group("readings")
+    store = copy_store(shared, folder)
+    group = open_group(store)
     return Write(rows(), group.insert, Path(group.location), _n_rows() + n_new)
 
 
@@ -131,10 +132,10 @@ def recent_rows() -> pa.Table:
     return _changed(last.slice(last.num_rows - min(n_recent, last.num_rows)), N_UPSERT)
 
 
-def random_rows() -> pa.Table:
+def random_rows(n: int) -> pa.Table:
     """Return rows from everywhere in the group, one value of each changed."""
     chunks = -(-N_ROWS // CHUNK_ROWS)
-    return pa.concat_tables([_changed(_chunk(index), N_UPSERT // chunks) for index in range(chunks)])
+    return pa.concat_tables([_changed(_chunk(index), n // chunks) for index in range(chunks)])
 
 
 def _changed(rows: pa.Table, n: int) -> pa.Table:
@@ -156,7 +157,7 @@ def setup_parquet(folder: Path) -> Write:
 
 
 def setup_merge(folder: Path, shared: Path, *, rows: Callable[[], pa.Table]) -> Write:
-    table = _copy(shared, folder) / (shared / "location").read_text()
+    table = copy_store(shared, folder) / (shared / "location").read_text()
     return Write(rows(), partial(_merge, str(table)), table, _n_rows())
 
 
@@ -168,51 +169,13 @@ def _merge(uri: str, rows: pa.Table) -> None:
     merge.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
-# Many small commits.
-
-
-def setup_commits(folder: Path) -> Write:
-    group = _create(folder / "store")
-    group.insert(_small(0))  # the group is made by its first insert
-    return Write(_small_rows(), group.insert, Path(group.location), (N_COMMITS + 1) * ROWS_PER_COMMIT)
-
-
-def setup_appends(folder: Path) -> Write:
-    uri = str(folder / "table")
-    write_deltalake(uri, _small(0), writer_properties=PROPERTIES)
-    append = partial(write_deltalake, uri, mode="append", writer_properties=PROPERTIES)
-    return Write(_small_rows(), append, Path(uri), (N_COMMITS + 1) * ROWS_PER_COMMIT)
-
-
-def _small_rows() -> pa.Table:
-    return data.group((N_COMMITS + 1) * ROWS_PER_COMMIT, N_KEYS, N_FEATURES, SEED)
-
-
-def _small(number: int) -> pa.Table:
-    return _small_rows().slice(number * ROWS_PER_COMMIT, ROWS_PER_COMMIT)
-
-
-def run_commits(state: Write) -> Outcome:
-    latencies, clock = [], time.perf_counter_ns
-    for number in range(1, N_COMMITS + 1):
-        rows = state.rows.slice(number * ROWS_PER_COMMIT, ROWS_PER_COMMIT)
-        before = clock()
-        state.write(rows)
-        latencies.append((clock() - before) / 1000)
-    tenth = max(1, N_COMMITS // 10)
-    first, last = (statistics.median(part) / 1000 for part in (latencies[:tenth], latencies[-tenth:]))
-    figures = {f"first {tenth} p50 ms": first, f"last {tenth} p50 ms": last, "last / first": last / first}
-    return Outcome(N_COMMITS * ROWS_PER_COMMIT, latencies, figures)
-
-
 INTO = f"into {data.short(N_ROWS)}"
 NEW = f"{data.short(N_NEW)} new rows x 15"
-SMALL = f"{N_COMMITS:,} commits of {ROWS_PER_COMMIT} rows"
 TABLE_BYTES = N_ROWS * 90
 
 
 def _upserts(what: str, rows: Callable[[], pa.Table], *, share_rewritten: float) -> tuple[Case, Case]:
-    what = f"upsert {data.short(N_UPSERT)} {what} {INTO}"
+    what = f"upsert {what} {INTO}"
     peer = f"{what}: delta-rs MERGE"
     disk = GB // 4 + 2 * round(TABLE_BYTES * share_rewritten)
     setups = {peer: setup_merge, f"{what}: Hopyard": setup_hopyard}
@@ -222,7 +185,7 @@ def _upserts(what: str, rows: Callable[[], pa.Table], *, share_rewritten: float)
             partial(setup, rows=rows),
             run,
             check,
-            against=None if name == peer else peer,
+            peer=None if name == peer else peer,
             is_fresh=True,
             shared=build,
             memory_bytes=4 * GB,
@@ -241,34 +204,16 @@ CASES = (
         partial(setup_hopyard, rows=new_rows, n_new=N_NEW),
         run,
         check,
-        against=f"{NEW}: Parquet write",
+        limit=f"{NEW}: Parquet write",
         is_fresh=True,
         shared=build,
         memory_bytes=2 * GB,
         idle_bytes=GB,
         disk_bytes=GB // 4 + TABLE_BYTES,
     ),
-    *_upserts("recent rows", recent_rows, share_rewritten=0.2),
-    *_upserts("random rows", random_rows, share_rewritten=1.0),
-    Case(
-        f"{SMALL}: delta-rs append",
-        setup_appends,
-        run_commits,
-        check,
-        is_fresh=True,
-        memory_bytes=GB,
-        idle_bytes=GB // 2,
-    ),
-    Case(
-        f"{SMALL}: Hopyard",
-        setup_commits,
-        run_commits,
-        check,
-        against=f"{SMALL}: delta-rs append",
-        is_fresh=True,
-        memory_bytes=GB,
-        idle_bytes=GB // 2,
-    ),
+    *_upserts(f"{data.short(N_UPSERT)} recent rows", recent_rows, share_rewritten=0.2),
+    *_upserts(f"{data.short(N_UPSERT)} random rows", partial(random_rows, N_UPSERT), share_rewritten=1.0),
+    *_upserts(f"{data.short(N_MANY)} random rows", partial(random_rows, N_MANY), share_rewritten=1.0),
 )
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import data, machine
+from bench import compare, data, machine, targets
 from bench.harness import BenchError, Case, Outcome, RefusedError, Result, check_needs, choose, main, measure
+from bench.ratios import exponents, time_ratio
 from bench.report import to_markdown
+from bench.targets import Target, speed_up
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +69,7 @@ def wait(folder: Path) -> int:
     return 1
 
 CASES = tuple(
-    Case(work.__name__, remember, work, against=against, is_fresh=work is is_first, memory_bytes=0, disk_bytes=0)
+    Case(work.__name__, remember, work, limit=against, is_fresh=work is is_first, memory_bytes=0, disk_bytes=0)
     for work, against in CHOSEN
 )
 
@@ -105,9 +108,9 @@ def test_measures_every_case_and_leaves_nothing(toy, folder: Path) -> None:
     count, latencies = document["cases"]
     assert (count["name"], count["n_rows"], len(count["seconds"])) == ("count", 10, 3)
     assert count["min_seconds"] <= count["median_seconds"] <= count["max_seconds"]
-    assert (count["against"], count["ratio"]) == (None, None)
+    assert (count["limit"], count["peer"], document["peers"]) == (None, None, {})
     assert (latencies["p50_us"], latencies["p99_us"]) == (50.0, 99.0)
-    assert (latencies["against"], latencies["ratio"] > 0) == ("count", True)
+    assert (latencies["limit"], time_ratio(latencies, count) > 0) == ("count", True)
     assert document["machine"]["cores"] >= 1
     assert "pyarrow" in document["versions"]
     assert list(folder.iterdir()) == []
@@ -197,10 +200,11 @@ def test_a_shared_folder_that_cannot_be_built_ends_the_run(sharing, folder: Path
 
 
 def test_figures_of_the_runs_are_shown_by_their_median(toy) -> None:
-    result = Result("mine", None, n_rows=1, seconds=[1.0] * 3, figures={"last ms": [2.0, 9.0, 3.0]})
-    summary = result.summary({})
+    result = Result(case("mine"), n_rows=1, seconds=[1.0] * 3, figures={"last ms": [2.0, 9.0, 3.0]})
+    summary = result.to_json()
     document = {
         "workload": "toy", "cases": [summary], "runs": 3, "warm_ups": 0, "at": "now", "scale": 0.5, "versions": {},
+        "peers": {},
         "machine": {"cores": 2, "processor": "", "memory_bytes": 10**9, "system": "", "python": ""},
     }  # fmt: skip
     assert "\n- mine: last ms 3.00\n" in to_markdown(document)
@@ -260,13 +264,13 @@ def is_running(pid: int) -> bool:
 def case(
     name: str,
     *,
-    against: str | None = None,
+    limit: str | None = None,
     memory_bytes: int = 0,
     disk_bytes: int = 0,
     idle_bytes: int | None = None,
 ) -> Case:
     return Case(
-        name, lambda folder: folder, lambda state: 1, against=against,
+        name, lambda folder: folder, lambda state: 1, limit=limit,
         memory_bytes=memory_bytes, disk_bytes=disk_bytes, idle_bytes=idle_bytes,
     )  # fmt: skip
 
@@ -284,17 +288,25 @@ def test_refuses_when_memory_or_disk_is_short(tmp_path: Path) -> None:
 
 
 def test_a_chosen_case_brings_what_it_is_compared_with() -> None:
-    cases = [case("limit"), case("insert", against="limit"), case("vector")]
+    cases = [case("limit"), case("insert", limit="limit"), case("vector")]
     assert [chosen.name for chosen in choose(cases, ["ins"])] == ["limit", "insert"]
+    chain = [*cases, case("large insert", limit="insert")]
+    assert [chosen.name for chosen in choose(chain, ["large"])] == ["limit", "insert", "large insert"]
     assert choose(cases, []) == cases
     with pytest.raises(BenchError, match="There are: limit, insert, vector"):
         choose(cases, ["nothing"])
 
 
 def test_a_ratio_compares_time_per_row_round_by_round() -> None:
-    limit = Result("limit", None, n_rows=100, seconds=[1.0, 10.0, 1.0])
-    mine = Result("mine", "limit", n_rows=50, seconds=[1.0, 10.0, 3.0])
-    assert mine.summary({"limit": limit})["ratio"] == 2.0
+    limit = Result(case("limit"), n_rows=100, seconds=[1.0, 10.0, 1.0]).to_json()
+    mine = Result(case("mine"), n_rows=50, seconds=[1.0, 10.0, 3.0]).to_json()
+    assert time_ratio(mine, limit) == 2.0
+
+
+def test_a_ratio_of_single_operations_compares_their_medians() -> None:
+    limit = Result(case("limit"), n_rows=100, seconds=[1.0, 1.0, 1.0], p50_us=[1.0, 2.0, 3.0]).to_json()
+    mine = Result(case("mine"), n_rows=50, seconds=[1.0, 1.0, 1.0], p50_us=[4.0, 6.0, 30.0]).to_json()
+    assert time_ratio(mine, limit) == 4.0
 
 
 def test_command_line_writes_json_and_markdown(toy, folder: Path, tmp_path: Path, capfd) -> None:
@@ -331,3 +343,117 @@ def test_sizes_have_a_scale_and_short_names() -> None:
     )
     assert found.stdout == "10000 1\n"
     assert [data.short(n) for n in (10_000_000, 3_500_000, 200_000, 50)] == ["10M", "3.5M", "200k", "50"]
+
+
+def test_growth_is_the_exponent_of_the_size() -> None:
+    cases = [
+        {
+            **Result(case(str(size)), n_rows=size, seconds=[seconds]).to_json(),
+            "family": "insert",
+            "family_size": size,
+        }
+        for size, seconds in ((100, 2.0), (300, 18.0), (1000, 200.0))
+    ]
+    alone = {**cases[0], "family": "alone"}
+    assert exponents({"cases": [*cases, alone]}) == {"insert": pytest.approx(2.0)}
+
+
+def document(*results: Result, workload: str = "bench.toy", scale: float = 1.0) -> dict[str, Any]:
+    return {
+        "format_version": 2,
+        "workload": workload,
+        "scale": scale,
+        "cases": [result.to_json() for result in results],
+    }
+
+
+def test_two_runs_are_compared_by_their_times_and_ratios(tmp_path: Path, capsys) -> None:
+    limit = case("limit")
+    old = document(
+        Result(limit, 1, [1.0]), Result(case("mine", limit="limit"), 1, [3.0]), Result(case("gone"), 1, [1.0])
+    )
+    new = document(
+        Result(limit, 1, [2.0]), Result(case("mine", limit="limit"), 1, [4.0]), Result(case("new"), 1, [1.0])
+    )
+    for name, written in (("old", old), ("new", new), ("other", {**new, "workload": "bench.other"})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(written))
+    assert compare.main([str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == 0
+    said = capsys.readouterr().out
+    assert "| mine | 4.00 | 3.00 | 1.33 x | 2.00 | 3.00 |" in said
+    assert "Only in the old: gone\nOnly in the new: new" in said
+    assert compare.main([str(tmp_path / "old.json"), str(tmp_path / "other.json")]) == 2
+    assert "differ in workload: bench.toy and bench.other" in capsys.readouterr().err
+
+
+def test_a_target_says_what_was_measured_and_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = (
+        Target("insert", "toy", "mine", "limit", 2),
+        Target("insert", "toy", "mine", "limit", 4, speed_up, is_least=True, unit="x faster"),
+        Target("other", "absent", "mine", "", 1),
+    )
+    monkeypatch.setattr(targets, "TARGETS", chosen)
+    text = targets.to_markdown(
+        {"toy": document(Result(case("limit"), 1, [1.0]), Result(case("mine"), 1, [0.5]))}
+    )
+    assert text.startswith("2 targets, 1 missed.")
+    assert "| insert | limit | at most 2 x | 0.50 x |  |" in text
+    assert "| insert | limit | at least 4 x faster | 2.00 x faster | missed |" in text
+    assert "Not measured here: targets of absent." in text
+
+
+def test_every_target_and_every_entry_of_the_suite_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At scale 1, with all peers and servers, in a process of its own: sizes are in the names of cases."""
+    program = """
+import sys
+from bench import suite, targets
+from bench.harness import cases_of
+from bench.peers import with_feast
+
+known = {entry.workload: {case.name for case in cases_of(f"bench.{entry.workload}")} for entry in suite.SUITE}
+for target in targets.TARGETS:
+    assert {target.case, target.beside or target.case} <= known[target.workload], target
+for entry in suite.SUITE:
+    for name in entry.quick or ():
+        assert name == "3 groups, 500k" or any(name in case for case in known[entry.workload]), (entry, name)
+"""
+    environment = {
+        **os.environ,
+        "HOPYARD_BENCH_FEAST": sys.executable,
+        "HOPYARD_BENCH_SCALE": "1",
+        **{
+            f"HOPYARD_TEST_{name}_URL": f"{name.lower()}://127.0.0.1:1/0"
+            for name in ("REDIS", "POSTGRES", "MARIADB")
+        },
+    }
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+
+
+def test_a_case_of_another_program_runs_in_its_own_interpreter(toy, tmp_path: Path, folder: Path) -> None:
+    """It finds its case in a module of its own, gets none of our packages' paths, and what the workload shares."""
+    toy()
+    peer = tmp_path / "peer" / "toy_peer.py"
+    peer.parent.mkdir()
+    peer.write_text(
+        "import os\n"
+        "from bench.harness import Case\n"
+        "def setup(folder, shared):\n"
+        "    return int((shared / 'rows').read_text())\n"
+        "CASES = (Case('its own name', setup, lambda state: state),)\n"
+    )
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH=$PYTHONPATH:{peer.parent} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "toy.py").write_text(
+        "from bench.harness import Case, Home\n"
+        "def build(folder):\n"
+        "    (folder / 'rows').write_text('42')\n"
+        f"HOME = Home('Peer', {str(python)!r}, 'toy_peer', 'its own name')\n"
+        "CASES = (Case('peer', print, print, shared=build, home=HOME, memory_bytes=0, disk_bytes=0),)\n"
+    )
+    document = measure("toy", runs=1, warm_ups=0, folder=folder)
+    assert [(found["name"], found["n_rows"]) for found in document["cases"]] == [("peer", 42)]
+    assert "pyarrow" in document["peers"]["Peer"]
+    assert "Peer with" in to_markdown(document)

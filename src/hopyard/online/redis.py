@@ -28,8 +28,8 @@ from hopyard.failpoint import Failpoint, never_fail
 from hopyard.model.codec import to_json
 from hopyard.model.position import Position
 from hopyard.online.encoded import stored_rows
-from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key
-from hopyard.online.lookups import by_table, is_row_of
+from hopyard.online.keys import full_key
+from hopyard.online.lookups import by_table, in_sequence
 from hopyard.online.marks import position_of
 from hopyard.online.network import (
     READ_SECONDS,
@@ -126,6 +126,7 @@ class RedisOnlineStore:
             MissingPackageError: redis is not installed.
         """
         self._redis = require("redis", extra="redis")
+        self._pack = require("hiredis", extra="redis").pack_command
         self.url, self._is_tls = url, is_tls
         self._timeout, self._failpoint = timeout_seconds, failpoint
         answer_seconds = min(max(timeout_seconds, 0.1), _ANSWER_SECONDS)
@@ -351,17 +352,9 @@ class RedisOnlineStore:
         for table_id, of_table in zip(tables, found, strict=True):
             if of_table[0] is None:
                 raise self._not_found(table_id)
-        if len(tables) == 1:
-            rows: list[bytes | None] = found[0][1:]
-        else:
-            coming = {table_id: iter(of_table) for table_id, of_table in zip(tables, found, strict=True)}
-            for of_table in coming.values():
-                next(of_table)  # the mark
-            rows = [next(coming[table_id]) for table_id, _ in lookups]
-        for at, (_, key) in enumerate(lookups):
-            if len(key) > LONGEST_PLAIN_KEY and (row := rows[at]) is not None and not is_row_of(key, row):
-                rows[at] = None
-        return rows
+        # The first of each is the mark.
+        rows = {table_id: of_table[1:] for table_id, of_table in zip(tables, found, strict=True)}
+        return in_sequence(lookups, rows)
 
     def _not_found(self, table_id: str) -> NotFoundError:
         (known,) = self._read(("SMEMBERS", _TABLES_KEY))
@@ -394,17 +387,20 @@ class RedisOnlineStore:
         """Return the replies to commands that are sent at once."""
 
         def work(connection: Any) -> list[Any]:
-            connection.send_packed_command(_packed(connection, commands))
+            connection.send_packed_command(self._packed(commands))
             return [connection.read_response(disable_decoding=True) for _ in commands]
 
         return self._connections.use(work)
 
     async def _acall(self, commands: Sequence[Command]) -> list[Any]:
         async def work(connection: Any) -> list[Any]:
-            await connection.send_packed_command(_packed(connection, commands))
+            await connection.send_packed_command(self._packed(commands))
             return [await connection.read_response(disable_decoding=True) for _ in commands]
 
         return await self._async_connections.use(work)
+
+    def _packed(self, commands: Sequence[Command]) -> list[bytes]:
+        return [b"".join(map(self._pack, commands))]
 
     def _connect(self) -> Any:
         module = self._redis.connection
@@ -470,10 +466,6 @@ def _reading(tables: Tables) -> list[Command]:
     """Return the commands that read from one state: one command for one table, a transaction for several."""
     commands: list[Command] = [("HMGET", _table(table_id), MARK, *keys) for table_id, keys in tables.items()]
     return commands if len(commands) == 1 else [("MULTI",), *commands, ("EXEC",)]
-
-
-def _packed(connection: Any, commands: Sequence[Command]) -> list[bytes]:
-    return [b"".join(piece for command in commands for piece in connection.pack_command(*command))]
 
 
 def _parts(rows: EncodedRows) -> Iterator[list[bytes]]:
