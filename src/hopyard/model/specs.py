@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -64,6 +63,8 @@ class FunctionSpec(Frozen, frozen=True, kw_only=True):
     @property
     def sha256(self) -> str:
         """The hash by which it is trusted: of all its fields, as compact JSON with sorted keys."""
+        import hashlib  # takes 3 ms to load, and most readers have no such function
+
         facts = {
             "drop": self.drop,
             "mode": self.mode,

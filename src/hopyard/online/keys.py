@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from hashlib import blake2b
 from typing import SupportsIndex, cast
 
 from hopyard.errors import FeatureVectorError
@@ -136,6 +135,8 @@ def stored_key(key: bytes) -> bytes:
     """
     if len(key) <= LONGEST_PLAIN_KEY:
         return key
+    from hashlib import blake2b  # takes 3 ms to load, and few stores have long keys
+
     return key[: LONGEST_PLAIN_KEY + 1 - _HASH_BYTES] + blake2b(key, digest_size=_HASH_BYTES).digest()
 
 
