@@ -85,6 +85,8 @@ class Case:
             all cases are set up; those with the same function have the same folder.
         memory_bytes, disk_bytes: what the case needs at its peak; the run is refused where they are not free.
         idle_bytes: what of the memory stays taken while another case runs; None: all of it.
+        block: cases of one block run beside each other, the blocks of a workload one after the other: large ones need
+            not live at once. Cases that are compared are in one block.
         family: what is measured in several sizes; the growth of its time over them is reported.
         family_size: the size of this case among them; None: the rows that it handles.
         home: the module of another program's cases and the name of this one there, with the interpreter that can
@@ -102,6 +104,7 @@ class Case:
     memory_bytes: int = GB // 4
     disk_bytes: int = GB // 4
     idle_bytes: int | None = None
+    block: str = ""
     family: str = ""
     family_size: int | None = None
     home: Home | None = None
@@ -218,18 +221,15 @@ def measure(
     root = Path(folder or tempfile.gettempdir())
     check_needs(cases, root)
     results = {case.name: Result(case) for case in cases}
-    with ExitStack() as stack:
-        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopyard-bench-", dir=root))
-        for number, case in enumerate(cases):
-            if case.shared is not None and case.shared not in [other.shared for other in cases[:number]]:
-                _build(module, case, shared_folder(all_cases, case, temporary))
-        workers = [
-            stack.enter_context(Worker(module, case, temporary, shared_folder(all_cases, case, temporary)))
-            for case in cases
-        ]
-        for round_ in range(-warm_ups, runs):
-            for worker in workers:
-                worker.run_once(results[worker.case.name], is_counted=round_ >= 0)
+    for block in blocks(cases):
+        with tempfile.TemporaryDirectory(prefix="hopyard-bench-", dir=root) as place, ExitStack() as stack:
+            shared = _build(module, block, Path(place))
+            workers = [
+                stack.enter_context(Worker(module, case, place, shared.get(case.shared))) for case in block
+            ]
+            for round_ in range(-warm_ups, runs):
+                for worker in workers:
+                    worker.run_once(results[worker.case.name], is_counted=round_ >= 0)
     return {
         "format_version": 2,
         "workload": module,
@@ -251,20 +251,20 @@ def cases_of(module: str) -> tuple[Case, ...]:
     if len(set(names)) != len(names):
         raise BenchError(f"{module} has two cases of one name: {', '.join(names)}.")
     for case in cases:
-        if missing := [name for name in case.beside if name not in names[: names.index(case.name)]]:
+        before = [c.name for c in cases[: names.index(case.name)] if c.block == case.block]
+        if missing := [name for name in case.beside if name not in before]:
             raise BenchError(
-                f"{case.name!r} is compared with {missing[0]!r}, which must stand before it; there are: "
+                f"{case.name!r} is compared with {missing[0]!r}, which must stand before it in its block; there are: "
                 f"{', '.join(names)}."
             )
     return cases
 
 
-def shared_folder(cases: Sequence[Case], case: Case, folder: str | Path) -> Path | None:
-    """Return the folder of what `case` shares with others of all the workload's `cases`; None: it shares nothing."""
-    if case.shared is None:
-        return None
-    builders: list[object] = list(dict.fromkeys(case.shared for case in cases if case.shared is not None))
-    return Path(folder) / f"shared-{builders.index(case.shared)}"
+def blocks(cases: Sequence[Case]) -> list[list[Case]]:
+    """Return the cases block by block, in the order of their first ones."""
+    return [
+        [case for case in cases if case.block == block] for block in dict.fromkeys(c.block for c in cases)
+    ]
 
 
 def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
@@ -283,9 +283,8 @@ def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
 
 def check_needs(cases: Sequence[Case], folder: Path) -> None:
     """Raise RefusedError when less memory or disk is free than the cases need together: their states live at once."""
-    idle = [case.memory_bytes if case.idle_bytes is None else case.idle_bytes for case in cases]
-    at_work = max((case.memory_bytes - own for case, own in zip(cases, idle, strict=True)), default=0)
-    memory, disk = sum(idle) + at_work, sum(case.disk_bytes for case in cases)
+    needs = [_needs(block) for block in blocks(cases)]
+    memory, disk = (max(need[at] for need in needs) for at in (0, 1))
     for what, needed, free in (
         ("memory", memory, machine.free_memory_bytes()),
         (f"disk in {folder}", disk, shutil.disk_usage(folder).free),
@@ -297,21 +296,34 @@ def check_needs(cases: Sequence[Case], folder: Path) -> None:
             )
 
 
-def _build(module: str, case: Case, folder: Path | None) -> None:
-    """Let a process fill the folder that `case` shares with others. Raises BenchError."""
-    assert folder is not None
-    folder.mkdir()
-    arguments = [sys.executable, "-m", "bench.worker", module, case.name, str(folder), BUILD]
-    built = subprocess.run(
-        arguments,
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if built.returncode:
-        raise BenchError(f"{case.name}: what it shares with other cases could not be built.\n{built.stdout}")
+def _needs(cases: Sequence[Case]) -> tuple[int, int]:
+    """Return the memory and the disk of cases that live at once, of which one runs."""
+    idle = [case.memory_bytes if case.idle_bytes is None else case.idle_bytes for case in cases]
+    at_work = max(case.memory_bytes - own for case, own in zip(cases, idle, strict=True))
+    return sum(idle) + at_work, sum(case.disk_bytes for case in cases)
+
+
+def _build(module: str, cases: Sequence[Case], folder: Path) -> dict[object, Path]:
+    """Let processes fill the folders that cases share; return them by what fills them. Raises BenchError."""
+    folders: dict[object, Path] = {}
+    for case in cases:
+        if case.shared is None or case.shared in folders:
+            continue
+        folders[case.shared] = path = folder / f"shared-{len(folders)}"
+        path.mkdir()
+        built = subprocess.run(
+            [sys.executable, "-m", "bench.worker", module, case.name, str(path), BUILD],
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if built.returncode:
+            raise BenchError(
+                f"{case.name}: what it shares with other cases could not be built.\n{built.stdout}"
+            )
+    return folders
 
 
 def _environment(home: Home | None = None) -> dict[str, str]:
@@ -347,6 +359,9 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(self.case.home),
+            stderr=subprocess.DEVNULL
+            if self.case.home
+            else None,  # peers talk; why one failed is in its answer
             text=True,
             start_new_session=True,
         )

@@ -130,6 +130,7 @@ def join(state: History, *, is_known: bool) -> int:
 
 def _cases(n_commits: int) -> Iterator[Case]:
     sizes: dict[str, Any] = {
+        "block": str(n_commits),
         "shared": partial(build, n_commits=n_commits),
         "memory_bytes": GB // 2 + n_commits * ROWS_PER_COMMIT * 400,
         "idle_bytes": GB // 4,

@@ -304,12 +304,18 @@ def _cases(size: Size) -> Iterator[Case]:
         scan,
         partial(open_join, size=size),
         partial(timed, work=scan_in_duckdb),
+        block=what,
         shared=shared,
         memory_bytes=GB,
         idle_bytes=GB // 2,
         disk_bytes=store,
     )
-    options: dict[str, Any] = {"shared": shared, "idle_bytes": GB // 2, "disk_bytes": 2 * result}
+    options: dict[str, Any] = {
+        "block": what,
+        "shared": shared,
+        "idle_bytes": GB // 2,
+        "disk_bytes": 2 * result,
+    }
     works: list[tuple[str, Callable[[Join], Any], str, int]] = [
         (late, late_in_duckdb, scan, memory),
         (f"{what}: DuckDB, plain ASOF", asof_in_duckdb, late, memory + GB),

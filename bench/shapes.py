@@ -127,6 +127,7 @@ def setup_join(folder: Path, shared: Path, *, size: pit.Size, is_limited: bool) 
 def _read_cases() -> Iterator[Case]:
     what = f"read {data.short(N_READ)} x {READ_FEATURES + 2}"
     sizes: dict[str, Any] = {
+        "block": what,
         "shared": build_read,
         "memory_bytes": N_READ * 150,
         "idle_bytes": GB // 4,
@@ -147,6 +148,7 @@ def _join_cases(n_rows: int) -> Iterator[Case]:
     size = join_size(n_rows)
     what = f"3 groups, {data.short(n_rows)} rows each"
     sizes: dict[str, Any] = {
+        "block": what,
         "shared": partial(pit.build, size=size),
         "memory_bytes": GB + n_rows * 600,
         "idle_bytes": GB // 2,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,11 @@ def test_refuses_when_memory_or_disk_is_short(tmp_path: Path) -> None:
     check_needs([case(str(n), **large, idle_bytes=0) for n in range(9)], tmp_path)  # one at a time
     with pytest.raises(RefusedError, match="of memory"):
         check_needs([case(str(n), **large) for n in range(9)], tmp_path)
+
+
+def test_blocks_need_not_be_there_at_once(tmp_path: Path) -> None:
+    large = {"memory_bytes": machine.free_memory_bytes() // 3}
+    check_needs([replace(case(str(n), **large), block=str(n // 2)) for n in range(8)], tmp_path)
 
 
 def test_a_chosen_case_brings_what_it_is_compared_with() -> None:
