@@ -61,7 +61,7 @@ class Inserts:
 
 def setup_inserts(folder: Path, *, online: str | None) -> Inserts:
     if online:
-        served._redis(14).flushdb()
+        served._redis(14).flushdb(asynchronous=True)
     fs = hopyard.login(folder / "store", online=online).get_feature_store()
     groups = [
         fs.create_feature_group(f"int_{number}", primary_key="key", online_enabled=True)

@@ -52,8 +52,11 @@ def _rows() -> pa.Table:
 
 def _changes(n_rows: int, number: int) -> list[pa.Table]:
     """Return later rows of some keys, `n_rows` at a time; each run gets others by its number."""
-    start_us = data.START_US + (number + 1) * data.YEAR_US
-    rows = data.group(N_WRITES * n_rows, N_ENTITIES, N_FEATURES, SEED + number, start_us=start_us)
+    span_us = data.YEAR_US // 100
+    start_us = data.START_US + data.YEAR_US + number * span_us
+    rows = data.group(
+        N_WRITES * n_rows, N_ENTITIES, N_FEATURES, SEED + number, start_us=start_us, span_us=span_us
+    )
     return [rows.slice(at * n_rows, n_rows) for at in range(N_WRITES)]
 
 

@@ -56,7 +56,7 @@ def url_of(service: str, *, redis_database: int = 15) -> str:
 
 def build(folder: Path, *, service: str, n_entities: int = N_ENTITIES) -> None:
     if service == "redis":
-        _redis().flushdb()
+        _redis().flushdb(asynchronous=True)
     fs = hopyard.login(folder / "store", online=url_of(service)).get_feature_store()
     build_kind(fs, "int", N_GROUPS, n_entities)
     if service == "redis":
@@ -149,7 +149,7 @@ def bare_sql(service: str, store: Any, ids: list[str], keys: list[list[list[byte
 def setup_bare_redis_load(folder: Path) -> Load:
     state = setup_bare_load(folder)
     state.store = _redis(14)
-    state.store.flushdb()
+    state.store.flushdb(asynchronous=True)
     return state
 
 
@@ -162,7 +162,7 @@ def bare_redis_load(state: Load) -> int:
 
 
 def close_bare_redis(state: Load) -> None:
-    state.store.flushdb()
+    state.store.flushdb(asynchronous=True)
     state.store.close()
 
 
