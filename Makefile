@@ -36,7 +36,7 @@ DEV := $(VENV)/.installed-dev
 FEAST := $(VENV)/peers/feast/.installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# The servers that the benchmarks meet, where they can be installed.
+# Starts servers for tests and benchmarks where they can be installed: on Debian, as root.
 WITH_SERVERS = if scripts/services can-start; then \
 	    trap 'scripts/services down' EXIT; servers="$$(scripts/services up)"; eval "$$servers"; fi;
 
@@ -48,15 +48,9 @@ help:
 demo: $(DEMO)
 	$(BIN)/hopyard demo $(ARGS)
 
-# Servers are started only where tests ask for them and where they can be installed: on Debian, as root.
 # Elsewhere the tests take HOPYARD_TEST_<SERVICE>_URL from the environment and name what they left out.
 test: $(DEV)
-	@if grep -rqs --include='test_*.py' 'mark\.service(' tests && scripts/services can-start; then \
-	    trap 'scripts/services down' EXIT; \
-	    servers="$$(scripts/services up)"; \
-	    eval "$$servers"; \
-	fi; \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(WITH_SERVERS) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

@@ -5,16 +5,14 @@ The redis cases are there when HOPYARD_TEST_REDIS_URL names a server, as `script
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import hopyard
 from bench import data, served
@@ -40,14 +38,11 @@ def build_in_redis(folder: Path) -> None:
 
 def write_for_feast(folder: Path) -> None:
     """Write the rows of the groups as files, with the instant that Feast wants of each row."""
-    (folder / "feast").mkdir()
-    views = {}
-    for number in range(N_GROUPS):
-        rows = rows_of("int", number, N_ENTITIES)
-        views[f"group_{number}"] = rows.column_names[1:]
-        times = pa.array([data.START_US] * rows.num_rows, pa.timestamp("us", "UTC"))
-        pq.write_table(rows.append_column("event_time", times), folder / "feast" / f"group_{number}.parquet")
-    (folder / "feast" / "views.json").write_text(json.dumps(views))
+    times = pa.array([data.START_US] * N_ENTITIES, pa.timestamp("us", "UTC"))
+    rows = {f"group_{number}": rows_of("int", number, N_ENTITIES) for number in range(N_GROUPS)}
+    with_feast.write_rows(
+        folder / "feast", {view: table.append_column("event_time", times) for view, table in rows.items()}
+    )
 
 
 # Loads of all three groups: ours are inserts, so the offline store has the rows, too.
@@ -79,15 +74,17 @@ def insert(state: Inserts) -> int:
 def _cases(store: str, peer: str, build: Any, vectors: Any, online: str | None) -> Iterator[Case]:
     """Return what is measured of one of our stores beside one of theirs."""
     what = f"{store}, load of 3 x {data.short(N_ENTITIES)} rows"
-    if with_feast.is_there():
-        yield from_feast(f"{what}: Feast", f"{peer} load", build, is_fresh=True)
-    yield Case(
-        f"{what}: Hopyard, offline too",
-        partial(setup_inserts, online=online),
-        insert,
-        peer=f"{what}: Feast" if with_feast.is_there() else None,
-        is_fresh=True,
-        **SIZES,
+    yield from _beside_feast(
+        Case(
+            f"{what}: Hopyard, offline too",
+            partial(setup_inserts, online=online),
+            insert,
+            is_fresh=True,
+            **SIZES,
+        ),
+        f"{what}: Feast",
+        f"{peer} load",
+        build,
     )
     for n_entries in (1, with_feast.BATCH):
         what = f"{store}, 3 groups, {n_entries} entities"
@@ -97,33 +94,19 @@ def _cases(store: str, peer: str, build: Any, vectors: Any, online: str | None) 
             limit = f"{what}: bare LMDB"
             setup = partial(setup_bare_lmdb, kind="int", **options)
             yield Case(limit, setup, look_up, shared=build, **SIZES)
-        if with_feast.is_there():
-            yield from_feast(f"{what}: Feast", f"{peer} {n_entries}", build)
-        yield Case(
-            f"{what}: Hopyard",
-            partial(vectors, **options),
-            look_up,
-            limit=limit,
-            peer=f"{what}: Feast" if with_feast.is_there() else None,
-            shared=build,
-            **SIZES,
+        ours = Case(
+            f"{what}: Hopyard", partial(vectors, **options), look_up, limit=limit, shared=build, **SIZES
         )
+        yield from _beside_feast(ours, f"{what}: Feast", f"{peer} {n_entries}", build)
 
 
-def from_feast(name: str, case: str, build: Any, *, is_fresh: bool = False) -> Case:
-    """Return a case that runs in Feast's own virtual environment."""
-    found = next(other for other in with_feast.CASES if other.name == case)
-    return Case(
-        name,
-        found.setup,
-        found.run,
-        is_fresh=is_fresh,
-        shared=build,
-        home=with_feast.home(case),
-        memory_bytes=2 * GB,
-        idle_bytes=GB,
-        disk_bytes=GB,
-    )
+def _beside_feast(ours: Case, name: str, of: str, build: Any) -> Iterator[Case]:
+    """Yield Feast's case, if Feast is there, and ours, compared with it."""
+    if with_feast.is_there():
+        sizes = {"memory_bytes": 2 * GB, "idle_bytes": GB, "disk_bytes": GB}
+        yield with_feast.case(name, of, shared=build, **sizes)
+        ours = replace(ours, peer=name)
+    yield ours
 
 
 CASES = (*_cases("embedded", "sqlite", build, partial(setup_vectors, kind="int"), None),)

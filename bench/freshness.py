@@ -5,11 +5,10 @@ The limit appends the row to a Delta table, forces its files to disk, and commit
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,10 @@ from typing import Any
 import lmdb
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
 import hopyard
 from bench import data
-from bench.feast import from_feast
 from bench.harness import GB, Case, Outcome, main
 from bench.peers import with_feast
 
@@ -41,7 +38,6 @@ class Fresh:
     write: Callable[[pa.Table], Any]
     read: Callable[[int], float]
     close: Callable[[], None]
-    n_written: int = field(default=0)
 
 
 def _rows() -> pa.Table:
@@ -50,13 +46,10 @@ def _rows() -> pa.Table:
     return rows.set_column(0, "key", pa.array(range(N_ENTITIES), pa.int64()))
 
 
-def _changes(n_rows: int, number: int) -> list[pa.Table]:
-    """Return later rows of some keys, `n_rows` at a time; each run gets others by its number."""
-    span_us = data.YEAR_US // 100
-    start_us = data.START_US + data.YEAR_US + number * span_us
-    rows = data.group(
-        N_WRITES * n_rows, N_ENTITIES, N_FEATURES, SEED + number, start_us=start_us, span_us=span_us
-    )
+def _changes(n_rows: int) -> list[pa.Table]:
+    """Return later rows of some keys, `n_rows` at a time."""
+    start_us, span_us = data.START_US + data.YEAR_US, data.YEAR_US // 100
+    rows = data.group(N_WRITES * n_rows, N_ENTITIES, N_FEATURES, SEED + 1, start_us=start_us, span_us=span_us)
     return [rows.slice(at * n_rows, n_rows) for at in range(N_WRITES)]
 
 
@@ -69,7 +62,7 @@ def setup_hopyard(folder: Path, *, n_rows: int) -> Fresh:
     view = fs.create_feature_view("readings", group.select([CHANGED]))
     view.init_serving()
     ask = view.get_feature_vector
-    return Fresh(_changes(n_rows, 0), group.insert, lambda key: ask({"key": key})[0], lambda: None)
+    return Fresh(_changes(n_rows), group.insert, lambda key: ask({"key": key})[0], lambda: None)
 
 
 def setup_bare(folder: Path, *, n_rows: int) -> Fresh:
@@ -93,7 +86,7 @@ def setup_bare(folder: Path, *, n_rows: int) -> Fresh:
         with environment.begin() as txn:
             return float(decode(txn.get(key.to_bytes(8, "big")) or b"")[0])
 
-    return Fresh(_changes(n_rows, 0), write, read, environment.close)
+    return Fresh(_changes(n_rows), write, read, environment.close)
 
 
 def _files(table: Path) -> list[Path]:
@@ -117,8 +110,6 @@ def write_and_read(state: Fresh) -> Outcome:
         found = state.read(key)
         latencies.append((clock() - before) / 1000)
         assert found == value, f"{found} instead of {value}"
-    state.n_written += 1
-    state.rows = _changes(state.rows[0].num_rows, state.n_written)
     return Outcome(N_WRITES, latencies)
 
 
@@ -127,20 +118,18 @@ def close(state: Fresh) -> None:
 
 
 def build_for_feast(folder: Path) -> None:
-    (folder / "feast").mkdir()
-    rows = _rows()
-    pq.write_table(rows, folder / "feast" / "group_0.parquet")
-    names = [name for name in rows.column_names if name not in ("key", "event_time")]
-    (folder / "feast" / "views.json").write_text(json.dumps({"group_0": names}))
+    with_feast.write_rows(folder / "feast", {"group_0": _rows()})
 
 
 def _cases() -> list[Case]:
     cases: list[Case] = []
-    sizes: dict[str, Any] = {"memory_bytes": GB, "idle_bytes": GB // 4}
+    sizes: dict[str, Any] = {"is_fresh": True, "memory_bytes": GB, "idle_bytes": GB // 4}
     peer = None
     if with_feast.is_there():
         peer = "1 row, online only, not durable: Feast"
-        cases.append(from_feast(peer, "fresh", build_for_feast))
+        cases.append(
+            with_feast.case(peer, "fresh", shared=build_for_feast, memory_bytes=2 * GB, idle_bytes=GB)
+        )
     for n_rows in (1, 100):
         what = f"{n_rows} row{'s' if n_rows > 1 else ''}"
         limit = f"{what}: Delta append + LMDB commit"

@@ -18,6 +18,7 @@ import hopyard
 from bench import data
 from bench.harness import GB, Case, Outcome, main
 from bench.online import Lookups, look_up, requests_of, rows_of
+from bench.write import create_group
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
 from hopyard.queries import Query
@@ -44,15 +45,11 @@ def run(state: Work) -> Outcome:
 
 def build(folder: Path, *, n_rows: int) -> None:
     """Make a store with an offline group of `n_rows`, and an online one with as many entities."""
+    create_group(folder / "store").insert(data.group(n_rows, n_rows // 10, N_FEATURES, SEED))
     fs = hopyard.login(folder / "store").get_feature_store()
-    _group(fs).insert(data.group(n_rows, n_rows // 10, N_FEATURES, SEED))
     vectors = fs.create_feature_group("int_0", primary_key="key", online_enabled=True)
     vectors.insert(rows_of("int", 0, n_rows))
     fs.create_feature_view("vectors", vectors.select_features())
-
-
-def _group(fs: FeatureStore) -> FeatureGroup:
-    return fs.create_feature_group("readings", primary_key="key", event_time="event_time")
 
 
 def _open(shared: Path) -> tuple[FeatureStore, FeatureGroup]:

@@ -337,20 +337,11 @@ class Worker:
 
     def __init__(self, module: str, case: Case, folder: str, shared: Path | None) -> None:
         self.case = case
-        python, module, name = (
-            (case.home.python, case.home.module, case.home.case)
-            if case.home
-            else (sys.executable, module, case.name)
-        )
-        self._arguments = [
-            python,
-            "-m",
-            "bench.worker",
-            module,
-            name,
-            folder,
-            *([str(shared)] if shared else []),
-        ]
+        python, name = sys.executable, case.name
+        if case.home is not None:
+            python, module, name = case.home.python, case.home.module, case.home.case
+        self._arguments = [python, "-m", "bench.worker", module, name, folder]
+        self._arguments += [str(shared)] if shared else []
 
     def __enter__(self) -> Worker:
         # A session of its own: Ctrl-C reaches only the parent, which then ends the whole group of each worker.
@@ -359,9 +350,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(self.case.home),
-            stderr=subprocess.DEVNULL
-            if self.case.home
-            else None,  # peers talk; why one failed is in its answer
+            # Peers talk much; why one failed is in its answer.
+            stderr=subprocess.DEVNULL if self.case.home else None,
             text=True,
             start_new_session=True,
         )

@@ -19,6 +19,7 @@ from deltalake import DeltaTable
 import hopyard
 from bench import data
 from bench.harness import GB, Case, main
+from bench.write import create_group
 from hopyard.feature_group import FeatureGroup
 from hopyard.queries import Query
 
@@ -58,11 +59,7 @@ class History:
 
 def build(folder: Path, *, n_commits: int) -> None:
     """Insert new rows commit by commit; each also changes a tenth of the rows of the commit before."""
-    group = (
-        hopyard.login(folder / "store")
-        .get_feature_store()
-        .create_feature_group("readings", primary_key="key", event_time="event_time")
-    )
+    group = create_group(folder / "store")
     n_rows = n_commits * ROWS_PER_COMMIT
     rows = data.group(n_rows, n_rows // 10, N_FEATURES, SEED)
     for at in range(0, n_rows, ROWS_PER_COMMIT):

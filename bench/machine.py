@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PROC = Path("/proc")
 PACKAGES = [
@@ -67,13 +68,18 @@ def versions() -> dict[str, str]:
 
 def versions_in(python: str) -> dict[str, str]:
     """Return the same of the virtual environment of another interpreter, where `bench` can be imported."""
-    program = "import json; from bench import machine; print(json.dumps(machine.versions()))"
+    found: dict[str, str] = asked(python, "from bench.machine import versions as answer")
+    return found
+
+
+def asked(python: str, program: str, *arguments: str) -> Any:
+    """Return what the function `answer` of a program returns for the arguments, in another interpreter, as JSON."""
+    program += "; import json, sys; print(json.dumps(answer(*sys.argv[1:])))"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     found = subprocess.run(
-        [python, "-c", program], env=environment, capture_output=True, text=True, check=True
+        [python, "-c", program, *arguments], env=environment, capture_output=True, text=True, check=True
     )
-    versions: dict[str, str] = json.loads(found.stdout)
-    return versions
+    return json.loads(found.stdout)
 
 
 def free_memory_bytes() -> int:

@@ -5,8 +5,6 @@ The limit of a lookup is the bare store: a transaction, a get of each encoded ke
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +24,8 @@ from bench import data
 from bench.harness import GB, Case, Outcome, main
 from hopyard.feature_store import FeatureStore
 from hopyard.feature_view import FeatureView
+from hopyard.model.arrow import schema_from_arrow
 from hopyard.model.position import CommitPosition
-from hopyard.model.schema import Field
 from hopyard.online.codec import encode_keys, encode_rows
 from hopyard.online.lmdb import LmdbOnlineStore
 from hopyard.ports import EncodedRows, OnlineTable
@@ -39,7 +37,6 @@ N_SINGLE = 20_000
 N_BATCHES = {100: 300, 500: 100}
 BATCH_ROWS = 100_000
 N_REGIONS = 100
-N_IMPORTS = 5
 SEED = 11
 
 
@@ -230,9 +227,7 @@ class Load:
 
 
 def _table() -> OnlineTable:
-    rows = next(_batches("int", SEED))
-    kinds = {"double": "double", "int64": "bigint", "string": "string"}
-    fields = tuple(Field(name=f.name, type=kinds[str(f.type)]) for f in rows.schema)
+    fields = schema_from_arrow(next(_batches("int", SEED)).schema)
     return OnlineTable(id="load", name="load_1", key=fields[:1], values=fields[1:])
 
 
@@ -270,36 +265,28 @@ def close_load(state: Load) -> None:
 
 def setup_bare_load(folder: Path) -> Load:
     state = Load(_table(), partial(_batches, "int", SEED), folder=folder)
-    for rows in state.batches():
-        keys, values = encode_keys(state.table, rows), encode_rows(state.table, rows, None)
-        state.encoded.append(list(zip(keys.to_pylist(), values.to_pylist(), strict=True)))
+    state.encoded = [encoded_pairs(state.table, rows) for rows in state.batches()]
     return state
 
 
+def encoded_pairs(table: OnlineTable, rows: pa.Table) -> list[tuple[bytes, bytes]]:
+    """Return the key and the bytes of each row."""
+    keys, values = encode_keys(table, rows), encode_rows(table, rows, None)
+    return list(zip(keys.to_pylist(), values.to_pylist(), strict=True))
+
+
 def bare_load(state: Load) -> int:
-    """Put the encoded rows into an empty LMDB file in order, a transaction per batch."""
-    with lmdb.open(str(state.folder), map_size=1 << 40, max_dbs=2, lib_version=0) as environment:
-        database = environment.open_db(b"rows")
-        for batch in state.encoded:
-            with environment.begin(write=True) as txn:
-                txn.cursor(database).putmulti(batch, append=True)
+    bare_put(state.folder, state.encoded)
     return N_ENTITIES
 
 
-# What a service waits for before its first vector.
-
-
-def setup_import(folder: Path, *, code: str) -> str:
-    return code
-
-
-def start_python(code: str) -> Outcome:
-    latencies = []
-    for _ in range(N_IMPORTS):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        latencies.append((time.perf_counter() - start) * 1e6)
-    return Outcome(N_IMPORTS, latencies)
+def bare_put(folder: Path, encoded: Sequence[list[tuple[bytes, bytes]]]) -> None:
+    """Put the encoded rows into an empty LMDB file in order, a transaction per batch."""
+    with lmdb.open(str(folder), map_size=1 << 40, max_dbs=2, lib_version=0) as environment:
+        database = environment.open_db(b"rows")
+        for batch in encoded:
+            with environment.begin(write=True) as txn:
+                txn.cursor(database).putmulti(batch, append=True)
 
 
 def _lookup_cases() -> Iterator[Case]:
@@ -346,13 +333,6 @@ def _load_cases() -> Iterator[Case]:
 CASES = (
     *_lookup_cases(),
     *_load_cases(),
-    Case("start Python", partial(setup_import, code="pass"), start_python),
-    Case(
-        "start Python, import hopyard.online",
-        partial(setup_import, code="import hopyard.online"),
-        start_python,
-        limit="start Python",
-    ),
 )
 
 if __name__ == "__main__":

@@ -123,13 +123,11 @@ def build(folder: Path, *, size: Size) -> None:
 
 def _write_for_feast(folder: Path, join: Join, right: pa.Table | Path) -> None:
     """Write the same tables as a file each, and the right answers."""
-    folder.mkdir()
     names = [f"group_{index}" for index in range(len(join.groups))]
+    with_feast.write_views(folder, {name: join.size.features(index) for index, name in enumerate(names)})
     with duckdb.connect() as connection:
         for name, files in zip(["labels", *names], [join.labels, *join.groups], strict=True):
             connection.execute(f"COPY (FROM read_parquet({files})) TO '{folder / name}.parquet'")
-    views = {name: join.size.features(index) for index, name in enumerate(names)}
-    (folder / "views.json").write_text(json.dumps(views))
     pq.write_table(_checked(join.size, right), folder / "expected.parquet")
 
 
@@ -327,15 +325,7 @@ def _cases(size: Size) -> Iterator[Case]:
     peer = works[-1][0]
     if size.has_peer and with_feast.is_there():
         peer = f"{what}: Feast"
-        yield Case(
-            peer,
-            with_feast.setup_join,
-            with_feast.run_join,
-            limit=late,
-            home=with_feast.home("join"),
-            memory_bytes=memory + n_rows * 400,
-            **options,
-        )
+        yield with_feast.case(peer, "join", limit=late, memory_bytes=memory + n_rows * 400, **options)
     yield Case(
         f"{what}: Hopyard",
         partial(setup_join, size=size, work=in_hopyard),

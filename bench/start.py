@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata as metadata
-import json
 import re
 import statistics
 import subprocess
@@ -14,16 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bench import machine
 from bench.harness import GB, Case, Outcome, main
 from bench.peers import with_feast
 
 N_STARTS = 3
 FEAST = "feast[duckdb,redis]"
-PROGRAM = """
-import json, sys
-from bench.start import installed_bytes
-print(json.dumps(installed_bytes(sys.argv[1])))
-"""
 
 
 @dataclass(slots=True)
@@ -48,27 +43,18 @@ def start(state: Start) -> Outcome:
         with_it.append(_seconds(state.python, state.code))
     figures = {"ms over bare Python": (statistics.median(with_it) - statistics.median(bare)) * 1000}
     if state.distribution:
-        n_bytes, n_packages = _installed(state.python, state.distribution)
+        n_bytes, n_packages = machine.asked(
+            state.python, "from bench.start import installed_bytes as answer", state.distribution
+        )
         figures |= {"installed MB": n_bytes / 1e6, "installed packages": n_packages}
     return Outcome(N_STARTS, [seconds * 1e6 for seconds in with_it], figures)
 
 
 def _seconds(python: str, code: str) -> float:
     began = time.perf_counter()
-    subprocess.run([python, "-c", code], check=True, capture_output=True)
+    # -E: PYTHONPATH has the packages of the bench, which another virtual environment must not meet.
+    subprocess.run([python, "-E", "-c", code], check=True, capture_output=True)
     return time.perf_counter() - began
-
-
-def _installed(python: str, distribution: str) -> tuple[int, int]:
-    found = subprocess.run(
-        [python, "-c", PROGRAM, distribution],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    )
-    n_bytes, n_packages = json.loads(found.stdout)
-    return int(n_bytes), int(n_packages)
 
 
 def installed_bytes(distribution: str) -> tuple[int, int]:

@@ -68,9 +68,11 @@ def _chunk(index: int) -> pa.Table:
     )
 
 
-def create_group(folder: Path) -> FeatureGroup:
+def create_group(folder: Path, *, online: bool = False) -> FeatureGroup:
     fs = hopyard.login(folder).get_feature_store()
-    return fs.create_feature_group("readings", primary_key="key", event_time="event_time")
+    return fs.create_feature_group(
+        "readings", primary_key="key", event_time="event_time", online_enabled=online
+    )
 
 
 def open_group(folder: Path) -> FeatureGroup:
@@ -149,8 +151,11 @@ def _changed(rows: pa.Table, n: int) -> pa.Table:
 
 
 def setup_parquet(folder: Path) -> Write:
-    path = folder / "rows.parquet"
-    return Write(new_rows(), partial(pq.write_table, where=path, compression="zstd", compression_level=1))
+    return Write(new_rows(), parquet_writer(folder))
+
+
+def parquet_writer(folder: Path) -> Callable[[pa.Table], None]:
+    return partial(pq.write_table, where=folder / "rows.parquet", compression="zstd", compression_level=1)
 
 
 # Upserts: the peer is a MERGE on a copy of the same table, with the bounds that Hopyard writes into its own.

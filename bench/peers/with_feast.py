@@ -12,14 +12,15 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import ROOT, Case, Home, Outcome
@@ -32,9 +33,14 @@ N_FRESH = 200
 TYPES = {"double": "Float64", "int64": "Int64", "string": "String"}
 
 
-def home(case: str) -> Home:
-    """Return where a case of this module runs."""
-    return Home("Feast", PYTHON, __name__, case)
+def case(name: str, of: str, **options: Any) -> Case:
+    """Return a case of a workload under its own name, that does what the case `of` of this module does.
+
+    Args:
+        options: fields of `Case`.
+    """
+    found = next(other for other in CASES if other.name == of)
+    return replace(found, name=name, home=Home("Feast", PYTHON, __name__, of), **options)
 
 
 def is_there() -> bool:
@@ -91,6 +97,22 @@ def _definitions(folder: Path) -> list[Any]:
     return found
 
 
+def write_views(folder: Path, views: Mapping[str, Sequence[str]]) -> None:
+    """Make the folder with the names of the features of each view; the files of their rows are left to the caller."""
+    folder.mkdir()
+    (folder / "views.json").write_text(json.dumps(views))
+
+
+def write_rows(folder: Path, rows: Mapping[str, pa.Table]) -> None:
+    """Make the folder with a view of each table: all columns but key and event time are features."""
+    names = ("key", "event_time")
+    write_views(
+        folder, {view: [n for n in table.column_names if n not in names] for view, table in rows.items()}
+    )
+    for view, table in rows.items():
+        pq.write_table(table, folder / f"{view}.parquet")
+
+
 def _views(folder: Path) -> dict[str, list[str]]:
     views: dict[str, list[str]] = json.loads((folder / "views.json").read_text())
     return views
@@ -108,25 +130,27 @@ class Join:
     store: Any
     labels: Any
     features: list[str]
-    expected: Any
+    n_wrong: int = 0
 
 
 def setup_join(folder: Path, shared: Path) -> Join:
     store = open_store(folder, shared, online="sqlite")
     labels = pq.read_table(shared / "feast" / "labels.parquet").to_pandas()
     labels = labels.rename(columns={"event_time": "event_timestamp"})
-    join = Join(
-        store, labels, _features(shared / "feast"), pq.read_table(shared / "feast" / "expected.parquet")
-    )
-    run_join(join)
+    join = Join(store, labels, _features(shared / "feast"))
+    found = _joined(join)
+    found = found.rename_columns(_renamed(found.column_names))
+    join.n_wrong = _n_wrong(found, pq.read_table(shared / "feast" / "expected.parquet"))
     return join
 
 
 def run_join(join: Join) -> Outcome:
-    job = join.store.get_historical_features(entity_df=join.labels, features=join.features)
-    found = job.to_arrow()
-    n_wrong = _n_wrong(found.rename_columns(_renamed(found.column_names)), join.expected)
-    return Outcome(len(join.labels), figures={"wrong rows": n_wrong})
+    _joined(join)
+    return Outcome(len(join.labels), figures={"wrong rows": join.n_wrong})
+
+
+def _joined(join: Join) -> Any:
+    return join.store.get_historical_features(entity_df=join.labels, features=join.features).to_arrow()
 
 
 def _renamed(names: Sequence[str]) -> list[str]:
@@ -155,7 +179,7 @@ class Vectors:
     store: Any
     features: list[str]
     requests: list[list[dict[str, Any]]]
-    expected: dict[str, list[Any]]
+    n_wrong: int
 
 
 def load(state: tuple[Any, Path]) -> int:
@@ -188,7 +212,8 @@ def setup_vectors(folder: Path, shared: Path, *, online: str, n_entries: int) ->
     requests = [
         [{"key": key} for key in drawn[at : at + n_entries]] for at in range(0, len(drawn), n_entries)
     ]
-    return Vectors(store, _features(shared / "feast"), requests, _values(shared, drawn[:BATCH]))
+    features = _features(shared / "feast")
+    return Vectors(store, features, requests, _n_wrong_vectors(store, features, shared, drawn[:BATCH]))
 
 
 def _values(shared: Path, keys: Sequence[int]) -> dict[str, list[Any]]:
@@ -208,16 +233,15 @@ def look_up(state: Vectors) -> Outcome:
         before = clock()
         ask(features=features, entity_rows=entries).to_dict()
         latencies.append((clock() - before) / 1000)
-    return Outcome(sum(map(len, state.requests)), latencies, {"wrong vectors": _n_wrong_vectors(state)})
+    return Outcome(sum(map(len, state.requests)), latencies, {"wrong vectors": state.n_wrong})
 
 
-def _n_wrong_vectors(state: Vectors) -> int:
-    entries = [entry for request in state.requests for entry in request][
-        : len(next(iter(state.expected.values())))
-    ]
-    found = state.store.get_online_features(features=state.features, entity_rows=entries).to_dict()
-    rows = zip(*(found[name] for name in state.expected), strict=True)
-    right = zip(*state.expected.values(), strict=True)
+def _n_wrong_vectors(store: Any, features: list[str], shared: Path, keys: Sequence[int]) -> int:
+    entries = [{"key": key} for key in keys]
+    found = store.get_online_features(features=features, entity_rows=entries).to_dict()
+    expected = _values(shared, keys)
+    rows = zip(*(found[name] for name in expected), strict=True)
+    right = zip(*expected.values(), strict=True)
     return sum(mine != theirs for mine, theirs in zip(rows, right, strict=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hopyard.online.keys import LONGEST_PLAIN_KEY, stored_key
+from hopyard.online.keys import stored_keys
 from hopyard.ports import EncodedRows
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ def stored_rows(
     Args:
         start, n: only `n` of them from there on; None: all that follow.
     """
-    keys = _to_list(rows.keys.slice(start, n))
-    if any(len(key) > LONGEST_PLAIN_KEY for key in keys):
-        keys = [stored_key(key) for key in keys]
-    return keys, _to_list(rows.rows.slice(start, n))
+    return stored_keys(_to_list(rows.keys.slice(start, n))), _to_list(rows.rows.slice(start, n))
 
 
 def _to_list(array: pa.BinaryArray) -> list[Any]:

@@ -127,6 +127,16 @@ def may_have_long_keys(table: OnlineTable) -> bool:
     return "string" in kinds or "binary" in kinds or _WIDEST_FIXED_KEY * len(kinds) > LONGEST_PLAIN_KEY
 
 
+def has_long(keys: Sequence[bytes]) -> bool:
+    """Return whether one of the keys is stored under another one; see `stored_key`."""
+    return max(map(len, keys), default=0) > LONGEST_PLAIN_KEY
+
+
+def stored_keys(keys: list[bytes]) -> list[bytes]:
+    """Return each key as it is stored: the list itself where none is long."""
+    return list(map(stored_key, keys)) if has_long(keys) else keys
+
+
 def stored_key(key: bytes) -> bytes:
     """Return the key under which a store files an encoded key: at most 511 bytes, itself where that is possible.
 

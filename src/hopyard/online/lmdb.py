@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
 import lmdb
@@ -39,9 +39,6 @@ from hopyard.online.lookups import is_row_of
 from hopyard.online.marks import position_of
 from hopyard.online.stores import options_of, path_of
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
 
-from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, stored_key
+from hopyard.online.keys import LONGEST_PLAIN_KEY, full_key, has_long, stored_key, stored_keys
 from hopyard.ports import Lookup
 
 _TABLE_ID, _KEY = itemgetter(0), itemgetter(1)
@@ -16,9 +16,7 @@ def by_table(lookups: Sequence[Lookup]) -> dict[str, list[bytes]]:
     """Return the keys to find per table, as they are stored, in the order of the lookups."""
     tables: dict[str, list[bytes]] = {}
     for table_id, run in groupby(lookups, _TABLE_ID):
-        keys = list(map(_KEY, run))
-        if _has_long(keys):
-            keys = [key if len(key) <= LONGEST_PLAIN_KEY else stored_key(key) for key in keys]
+        keys = stored_keys(list(map(_KEY, run)))
         before = tables.get(table_id)
         tables[table_id] = keys if before is None else before + keys
     return tables
@@ -36,7 +34,7 @@ def in_sequence(lookups: Sequence[Lookup], rows: Mapping[str, Sequence[bytes | N
     else:
         coming = {table_id: iter(of_table) for table_id, of_table in rows.items()}
         found = [next(coming[table_id]) for table_id in table_ids]
-    if _has_long(list(map(_KEY, lookups))):
+    if has_long([key for _, key in lookups]):
         for at, (_, key) in enumerate(lookups):
             if len(key) > LONGEST_PLAIN_KEY and (row := found[at]) is not None and not is_row_of(key, row):
                 found[at] = None
@@ -62,7 +60,3 @@ def in_order(lookups: Sequence[Lookup], rows: Mapping[str, Mapping[bytes, bytes]
 def is_row_of(key: bytes, row: bytes) -> bool:
     """Return whether a row is that of this long key, and not of another one that is stored under the same."""
     return full_key(stored_key(key), row) == key
-
-
-def _has_long(keys: Sequence[bytes]) -> bool:
-    return len(max(keys, key=len)) > LONGEST_PLAIN_KEY

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hopyard.errors import (
     ConflictError,
@@ -41,9 +41,6 @@ from hopyard.online.network import (
 from hopyard.online.pointers import Place, Places, Question, Rows, reading
 from hopyard.online.steps import afinish, finish
 from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 
