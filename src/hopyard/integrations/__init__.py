@@ -1,0 +1,1 @@
+"""Other feature stores and schedulers, read or driven from here."""
