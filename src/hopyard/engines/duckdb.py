@@ -39,6 +39,8 @@ class DuckDBEngine:
             # DuckDB takes every list of files for one row and would join it in a nested loop: hours instead of seconds.
             # That loop also returns 0.0 for -0.0, in floats and inside lists and structs.
             "asof_loop_join_threshold": 0,
+            # Else a batch of more than 2 GiB of text fails; `_parts` makes several of it.
+            "arrow_large_buffer_size": True,
             # - The window's turns row_number() = 1 into arg_max(), which returns 0.0 for -0.0 as the loop does.
             # - A scan with a schema counts as one row, and a join would hash its side, the large one. Joins are written
             #   with the small side on the right, which is hashed.
@@ -96,11 +98,24 @@ def _typed(
     """Yield the batches in exactly the promised types: the engine names list children and zones in its own way."""
     try:
         for batch in reader:
-            yield batch if batch.schema.equals(schema) else _cast(batch, schema)
+            if batch.schema.equals(schema):
+                yield batch
+            else:
+                yield from (_cast(part, schema) for part in _parts(batch))
     except (duckdb.Error, pa.ArrowException, OSError) as error:  # a stream of Arrow reports as OSError
         raise QueryError(f"The query failed while it was read: {error}") from error
     finally:
         cursor.close()
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in parts whose text and bytes a 32-bit offset can reach."""
+    if batch.num_rows < 2 or all(column.nbytes < 2**31 for column in batch.columns):
+        yield batch
+    else:
+        half = batch.num_rows // 2  # copied: the offsets of a slice count from the beginning of the whole
+        yield from _parts(batch.take(pa.array(range(half))))
+        yield from _parts(batch.take(pa.array(range(half, batch.num_rows))))
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

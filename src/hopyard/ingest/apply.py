@@ -25,14 +25,15 @@ from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Snapshot
 from hopyard.model.position import CommitPosition, Position
 from hopyard.model.specs import FeatureGroupSpec
-from hopyard.online.codec import encode_keys, encode_rows
+from hopyard.online.codec import encode_keys, encode_rows, key_order
 from hopyard.ports import EncodedRows, Statement
 from hopyard.query.scan import column, event_micros, is_not_null, read_files
 from hopyard.session import Session
 
 WRITE_ROWS = 100_000
 """How many rows of changed keys are written at once, or one batch of the engine: what memory holds of them."""
-_ROW = "__row"
+MOST_BYTES = 2**30
+"""Of rows that are encoded at once, after a commit; what is larger is read from the table, a part at a time."""
 _IS_THERE = "__is_there"
 
 
@@ -56,14 +57,12 @@ def apply_rows(
     """
     try:
         position = session.online.position(spec.id)
-        if position != CommitPosition(number=previous):
+        if position != CommitPosition(number=previous) or rows.nbytes > MOST_BYTES:
             _bring_up(session, spec, session.offline.commits(spec.location), position)
             return
-        newest = _newest(spec, rows)  # to encode costs more than to choose
+        newest, encoded = _newest(spec, rows)
         with around(session.failpoint, "online_apply"):
-            session.online.write(
-                online_table(spec), encode(spec, newest), CommitPosition(number=commit.number)
-            )
+            session.online.write(online_table(spec), encoded, CommitPosition(number=commit.number))
     except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
     if not is_migrated:
@@ -203,9 +202,12 @@ def _set_rows(
 
 def encode(spec: FeatureGroupSpec, rows: pa.Table) -> EncodedRows:
     """Return the keys and rows of a group's table as stored online."""
-    table = online_table(spec)
+    return EncodedRows(keys=encode_keys(online_table(spec), rows), rows=_encode_values(spec, rows))
+
+
+def _encode_values(spec: FeatureGroupSpec, rows: pa.Table) -> pa.BinaryArray:
     times = None if spec.event_time is None else _event_times(spec, rows)
-    return EncodedRows(keys=encode_keys(table, rows), rows=encode_rows(table, rows, times))
+    return encode_rows(online_table(spec), rows, times)
 
 
 def newest_rows(session: Session, spec: FeatureGroupSpec, snapshot: Snapshot) -> pa.RecordBatchReader:
@@ -253,15 +255,26 @@ def _keep_newest(tree: exp.Select, spec: FeatureGroupSpec, key: Sequence[exp.Exp
 
 
 def _chunks(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield a stream in tables of at most so many rows as are written at once, or of one batch."""
-    batches: list[pa.RecordBatch] = []
-    for batch in reader:
-        if batches and sum(b.num_rows for b in batches) + batch.num_rows > WRITE_ROWS:
-            yield pa.Table.from_batches(batches)
-            batches = []
-        batches.append(batch)
-    if batches:
-        yield pa.Table.from_batches(batches)
+    """Yield a stream in tables of at most so many rows as are written at once, or of one batch, and not too large."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in (part for whole in reader for part in _parts(whole)):
+        both = [*waiting, batch]
+        is_full = sum(b.num_rows for b in both) > WRITE_ROWS or sum(b.nbytes for b in both) > MOST_BYTES
+        if waiting and is_full:
+            yield pa.Table.from_batches(waiting)
+            both = [batch]
+        waiting = both
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.nbytes <= MOST_BYTES or batch.num_rows < 2:
+        yield batch
+    else:
+        half = batch.num_rows // 2
+        yield from _parts(batch.slice(0, half))
+        yield from _parts(batch.slice(half))
 
 
 def _ages(session: Session, spec: FeatureGroupSpec, rows: pa.Table) -> Histogram:
@@ -269,8 +282,8 @@ def _ages(session: Session, spec: FeatureGroupSpec, rows: pa.Table) -> Histogram
 
 
 def _batches(session: Session, spec: FeatureGroupSpec, snapshot: Snapshot) -> Iterator[EncodedRows]:
-    for batch in newest_rows(session, spec, snapshot):
-        yield encode(spec, pa.Table.from_batches([batch]))
+    for rows in _chunks(newest_rows(session, spec, snapshot)):
+        yield encode(spec, rows)
 
 
 def _event_times(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Int64Array:
@@ -279,11 +292,16 @@ def _event_times(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Int64Array:
     return event_times_us(field, spec.event_time_unit, rows.column(spec.event_time))
 
 
-def _newest(spec: FeatureGroupSpec, rows: pa.Table) -> pa.Table:
-    """Return the last row per primary key: rows come sorted by event time."""
-    keys = rows.select(list(spec.primary_key)).append_column(_ROW, pa.array(np.arange(rows.num_rows)))
-    last = keys.group_by(list(spec.primary_key)).aggregate([(_ROW, "max")]).column(f"{_ROW}_max")
-    return rows if len(last) == rows.num_rows else rows.take(last)
+def _newest(spec: FeatureGroupSpec, rows: pa.Table) -> tuple[pa.Table, EncodedRows]:
+    """Return the last row per primary key of rows sorted by event time, and the same encoded, sorted by key."""
+    keys = encode_keys(online_table(spec), rows)
+    order = key_order(keys)
+    keys = keys.take(order)
+    is_last = np.append(pc.not_equal(keys[1:], keys[:-1]), True)[: len(keys)]
+    if not is_last.all():
+        rows, keys = rows.take(order[is_last]), keys.filter(is_last)
+        return rows, EncodedRows(keys=keys, rows=_encode_values(spec, rows))
+    return rows, EncodedRows(keys=keys, rows=_encode_values(spec, rows).take(order))
 
 
 def _behind(session: Session, spec: FeatureGroupSpec, commit: int, cause: Exception) -> OnlineBehindError:

@@ -72,11 +72,19 @@ def fit(column: pa.ChunkedArray | pa.Array, type_: FeatureType) -> Fitted:
 def _pieces(chunk: pa.Array) -> Iterator[pa.Array]:
     """Yield a chunk in pieces whose text or bytes a 32-bit offset can reach."""
     if chunk.nbytes <= _MAX_CHUNK_BYTES or len(chunk) < 2:
-        yield chunk
+        # Copied where its text begins beyond: offsets count from the beginning of the buffer.
+        yield (
+            chunk if chunk.offset == 0 or not _is_far(chunk) else chunk.take(pa.array(np.arange(len(chunk))))
+        )
     else:
         half = len(chunk) // 2
         yield from _pieces(chunk.slice(0, half))
         yield from _pieces(chunk.slice(half))
+
+
+def _is_far(chunk: pa.Array) -> bool:
+    """Return whether one of the buffers that a slice shares with others is beyond a 32-bit offset."""
+    return any(buffer is not None and buffer.size > _MAX_CHUNK_BYTES for buffer in chunk.buffers())
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,15 @@ def encode_keys(table: OnlineTable, rows: pa.Table) -> pa.BinaryArray:
     return _joined_chunks([_key_chunk(table, chunk) for chunk in _chunks(rows)])
 
 
+def key_order(keys: pa.BinaryArray) -> Numbers:
+    """Return the places of the keys in ascending order of their bytes; equal ones stay in their order."""
+    offsets = _offsets(keys)
+    if len(keys) and (np.diff(offsets) == 8).all():  # one number, the usual key: three times as fast
+        numbers = np.frombuffer(keys.buffers()[2], "u1")[offsets[0] : offsets[-1]].view(">u8")
+        return np.argsort(numbers.astype("<u8"), kind="stable")
+    return np.asarray(pc.sort_indices(keys))
+
+
 def encode_rows(table: OnlineTable, rows: pa.Table, event_times_us: pa.Int64Array | None) -> pa.BinaryArray:
     """Return the encoded row of each row, in order.
 

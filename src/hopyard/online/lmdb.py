@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
-from operator import itemgetter
+from operator import lt
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
@@ -42,7 +42,7 @@ from hopyard.ports import EncodedRows, Lookup, OnlineCapabilities, OnlineTable
 
 T = TypeVar("T")
 
-Changes: TypeAlias = list[tuple[bytes, bytes | None]]
+Changes: TypeAlias = tuple[list[bytes], list[bytes | None]]
 
 _EVENT_TIME = slice(4, 12)
 _MAX_REPEATS = 1000
@@ -112,13 +112,13 @@ class LmdbOnlineStore:
         """
         if self._pointer(table.id) is None:
             raise self._not_found(table.id)
-        changes = _changes(rows)
+        changes = _sorted_rows(rows)
         with self._table_lock(table.id):
             name = self._pointer(table.id)
             if name is None:
                 raise self._not_found(table.id)
             with self._transaction(name) as (txn, environment):
-                _apply(txn, environment.handles[name], changes, is_final=rows.is_final)
+                _put(txn, environment.handles[name], changes, is_final=rows.is_final)
                 txn.put(table.id.encode(), to_json(upto), db=environment.marks)
 
     def replace(self, table: OnlineTable, batches: Iterator[EncodedRows], upto: Position) -> None:
@@ -134,9 +134,9 @@ class LmdbOnlineStore:
             with self._transaction(new) as (txn, environment):
                 txn.drop(environment.handles[new], delete=False)
             for batch in batches:
-                changes = _changes(batch)
+                changes = _sorted_rows(batch)
                 with self._transaction(new) as (txn, environment):
-                    _load(txn, environment.handles[new], changes, is_final=batch.is_final)
+                    _put(txn, environment.handles[new], changes, is_final=batch.is_final)
             with self._transaction(new, *filter(None, [old])) as (txn, environment):
                 txn.put(table.id.encode(), new, db=environment.tables)
                 txn.put(table.id.encode(), to_json(upto), db=environment.marks)
@@ -359,28 +359,31 @@ def _names(table_id: str) -> tuple[bytes, bytes]:
     return f"{table_id}.a".encode(), f"{table_id}.b".encode()
 
 
-def _changes(rows: EncodedRows) -> Changes:
-    """Return (stored key, row or None), sorted by key."""
-    return sorted(zip(*stored_rows(rows), strict=True), key=itemgetter(0))
+def _sorted_rows(rows: EncodedRows) -> Changes:
+    """Return the keys as they are stored, ascending, and the rows, pairwise; None: the key goes."""
+    keys, values = stored_rows(rows)
+    ordered = sorted(keys)
+    if keys == ordered:
+        return keys, values
+    row_of = dict(zip(keys, values, strict=True))
+    return ordered, [row_of[key] for key in ordered]
 
 
-def _apply(txn: Any, database: Any, changes: Changes, *, is_final: bool) -> None:
-    """Put the rows that are final or not older than the stored ones; delete where the row is null."""
-    for key, row in changes:
+def _put(txn: Any, database: Any, changes: Changes, *, is_final: bool) -> None:
+    """Put the rows that are final or not older than the stored ones; delete where the row is null.
+
+    Rows that go on where the database ends, as those of an empty one do, are put at its end all at once.
+    """
+    keys, rows = changes
+    cursor = txn.cursor(database)
+    goes_on = keys and (not cursor.last() or cursor.key() < keys[0])
+    if goes_on and None not in rows and all(map(lt, keys, islice(keys, 1, None))):
+        cursor.putmulti(zip(keys, rows, strict=True), append=True)
+        return
+    for key, row in zip(keys, rows, strict=True):
         if row is None:
             txn.delete(key, b"", database)
             continue
         stored = None if is_final else txn.get(key, None, database)
         if stored is None or stored[_EVENT_TIME] <= row[_EVENT_TIME]:
             txn.put(key, row, True, True, False, database)
-
-
-def _load(txn: Any, database: Any, changes: Changes, *, is_final: bool) -> None:
-    """Put a batch into a database that is being filled: at its end if the keys go on there, which is fastest."""
-    cursor = txn.cursor(database)
-    goes_on = not cursor.last() or not changes or cursor.key() < changes[0][0]
-    keys = [key for key, _ in changes]
-    if goes_on and all(row is not None for _, row in changes) and len(set(keys)) == len(keys):
-        cursor.putmulti(changes, append=True)
-    else:
-        _apply(txn, database, changes, is_final=is_final)

@@ -1,0 +1,36 @@
+"""More than 2 GiB of text in one column, which is more than a 32-bit offset of Arrow's reaches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import hopyard
+
+pytestmark = pytest.mark.skipif(
+    "HOPYARD_TEST_LARGE" not in os.environ, reason="needs 12 GB of memory: set HOPYARD_TEST_LARGE=1"
+)
+N_ROWS = 2200
+TEXT = "x" * 2**20
+
+
+@pytest.mark.parametrize("is_one_chunk", [True, False])
+def test_goes_in_and_comes_back(tmp_path: Path, is_one_chunk: bool) -> None:
+    group = (
+        hopyard.login(tmp_path / "store")
+        .get_feature_store()
+        .get_or_create_feature_group("documents", version=1, primary_key=["id"], online_enabled=True)
+    )
+    half = pa.array([TEXT] * (N_ROWS // 2))
+    text = pa.chunked_array([half, half])
+    if is_one_chunk:
+        text = pa.chunked_array([pa.array([TEXT] * N_ROWS, pa.large_string())])
+    group.insert(pa.table({"id": pa.array(range(N_ROWS)), "text": text}))
+
+    assert group.freshness().n_behind == 0
+    read = group.read(dataframe_type="arrow")
+    assert read.num_rows == N_ROWS
+    assert set(read.column("text").unique().to_pylist()) == {TEXT}
