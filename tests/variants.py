@@ -17,11 +17,11 @@ class NoAsofEngine(DuckDBEngine):
 
 
 def one_statement(session: Session) -> Session:
-    return replace(session, config=replace(session.config, late_from_rows=2**62))
+    return replace(session, config=replace(session.config, late_features="never"))
 
 
 def late_features(session: Session) -> Session:
-    return replace(session, config=replace(session.config, late_from_rows=0, late_from_features=1))
+    return replace(session, config=replace(session.config, late_features="always"))
 
 
 def without_asof(session: Session) -> Session:

@@ -14,6 +14,7 @@ from hopyard.errors import ConfigError
 
 DEFAULT_FOLDER = ".hopyard"
 DEFAULT_PROJECT = "default"
+LateFeatures = Literal["auto", "always", "never"]
 Maintenance = Literal["background", "off"]
 MIN_MEMORY_BYTES = 256_000_000
 
@@ -33,8 +34,8 @@ class Config:
         n_threads: for the query engine; None: one per core.
         trust_file: which stored functions its user trusts, by hash; outside of every store.
         maintenance: whether a group whose files have become many and small is compacted in the background.
-        late_from_rows, late_from_features: from how many rows in its groups, and features of one of them, on a query
-            joins keys first and fetches the features of the winners afterwards. Results are the same; tests set it.
+        late_features: whether a query joins keys first and fetches the features of the winners afterwards.
+            "auto": where that is faster. Results are the same; tests set it.
     """
 
     root: Path
@@ -46,8 +47,7 @@ class Config:
     n_threads: int | None = None
     maintenance: Maintenance = "background"
     trust_file: Path = field(default_factory=lambda: default_trust_file())
-    late_from_rows: int = 200_000
-    late_from_features: int = 2
+    late_features: LateFeatures = "auto"
 
     @property
     def memory_bytes(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -37,7 +38,41 @@ def fs(store: Project) -> FeatureStore:
 def late(query: Any) -> frozenset[int]:
     """Return which nodes of a query are fetched late."""
     plan, snapshots = resolve(query._session, query.plan)
-    return late_nodes(plan, prune(plan, snapshots, query._frame), (), query._session.config)
+    n_rows = query._frame.num_rows if query._frame is not None else snapshots[0].n_rows
+    return late_nodes(plan, prune(plan, snapshots, query._frame), n_rows, (), query._session.config)
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "n_rows", "n_features", "memory_limit", "expected"),
+    [
+        (100_000, 1_000_000, 6, "8GB", {1}),
+        (100_000, 1_000_000, 5, "8GB", set()),  # few features: to carry them is cheaper
+        (500_001, 1_000_000, 6, "8GB", set()),  # most rows win
+        (1_000_000, 1_000_000, 6, "400MB", {1}),  # 54 MB would be carried
+        (1_000_000, 1_000_000, 2, "400MB", set()),
+        (1_000_000, 9_000_000, 2, "400MB", {1}),
+        (10_000, 150_000, 20, "8GB", set()),  # so little that two statements cost more
+    ],
+)
+def test_features_are_fetched_late_where_few_of_many_win_or_memory_is_short(
+    store: Project, n_labels: int, n_rows: int, n_features: int, memory_limit: str, expected: set[int]
+) -> None:
+    fs = store.get_feature_store()
+    left = make_group(fs, "lefts", LEFT, [(1, 1, "2025-01-02", 1.0, "b")], primary_key="id", event_time="t")
+    names = [f"x{n}" for n in range(n_features)]
+    features = {"k": "bigint", "t": "timestamp"} | dict.fromkeys(names, "double")
+    row = (1, "2025-01-01", *([1.0] * n_features))
+    right = make_group(fs, "rights", features, [row], primary_key="k", event_time="t")
+    query = left.select(["a"]).join(right.select(names), on=["k"])
+    plan, snapshots = resolve(query._session, query.plan)
+    counts = {0: n_labels, 1: n_rows}
+    for node, snapshot in snapshots.items():
+        (file,) = snapshot.files
+        snapshots[node] = msgspec.structs.replace(
+            snapshot, files=(msgspec.structs.replace(file, n_rows=counts[node]),)
+        )
+    config = replace(query._session.config, memory_limit=memory_limit)
+    assert late_nodes(plan, snapshots, n_labels, (), config) == expected
 
 
 @pytest.fixture(scope="module")

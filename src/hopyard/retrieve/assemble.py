@@ -32,6 +32,11 @@ MAX_ARRAY_BYTES = 2**31 - 2**20
 _PARTS_OF_MEMORY = 16
 """A part of the result may take so much of the memory limit: it exists about three times while it is put together, and
 the one before it is still in use."""
+_LATE_FROM_ROWS = 200_000
+_LATE_FROM_FEATURES = 6
+_LATE_SHARE_OF_WINNERS = 0.5
+_ROOT_LATE_FROM_FEATURES = 4
+_CARRIED_PART_OF_MEMORY = 8
 _BYTES = {"boolean": 1, "int": 4, "float": 4, "date": 4, "string": 24, "binary": 32, "decimal": 16}
 _ROW_MASK = (1 << ADDRESS_BITS) - 1
 
@@ -51,8 +56,8 @@ def stream(
         snapshots: by node; may be pruned.
     """
     engine = session.engine
-    late = late_nodes(plan, snapshots, order_by, session.config)
     n_root_rows = frame.num_rows if frame is not None else snapshots[0].n_rows
+    late = late_nodes(plan, snapshots, n_root_rows, order_by, session.config)
     is_small = n_root_rows * _narrow_width(plan, late, order_by) < session.config.memory_bytes // 4
     if not late or not is_small or not engine.capabilities.has_file_lists:
         statement = lower(plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit)
@@ -129,27 +134,40 @@ def _in_order(
 
 
 def late_nodes(
-    plan: Plan, snapshots: Mapping[int, Snapshot], order_by: Sequence[tuple[int, str]], config: Config
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    n_root_rows: int,
+    order_by: Sequence[tuple[int, str]],
+    config: Config,
 ) -> frozenset[int]:
     """Return the nodes whose features are fetched for the winners alone.
 
-    None where all the groups together have few rows, because then one statement is faster; and no node with so few
-    features that its address is as wide. Every row of the root is in the result: to fetch its features pays only where
-    they are many, and else are carried through all the joins. Those of a frame are in memory.
+    To look a winner up costs more than to carry a few numbers through the join. It pays for a node with many features,
+    of which few rows win; and where all that is carried would not fit into memory. Every row of the root is in the
+    result: its features are fetched only where they are many, and else carried through all the joins. Those of a frame
+    are in memory. docs/decisions/0008 has the figures.
     """
-    n_rows = sum(snapshot.n_rows for snapshot in snapshots.values())
-    if not plan.joins or n_rows < config.late_from_rows:
+    if not plan.joins or config.late_features == "never":
+        return frozenset()
+    is_asked = config.late_features == "always"
+    if not is_asked and sum(snapshot.n_rows for snapshot in snapshots.values()) < _LATE_FROM_ROWS:
         return frozenset()
     nodes = range(len(plan.nodes))
     wide = late_outputs(plan, nodes, order_by)
-    counts = [sum(out.node == node for out in wide) for node in nodes]
-    late = {node for node in nodes[1:] if counts[node] >= config.late_from_features}
+    outputs = [[out for out in wide if out.node == node] for node in nodes]
+    carried_bytes = sum(snapshots[node].n_rows * _width(plan, outputs[node]) for node in nodes[1:])
+    is_large = carried_bytes > config.memory_bytes // _CARRIED_PART_OF_MEMORY
+
+    def is_late(node: int) -> bool:
+        few_win = n_root_rows <= snapshots[node].n_rows * _LATE_SHARE_OF_WINNERS
+        n_features = len(outputs[node])
+        return n_features >= (2 if is_large else _LATE_FROM_FEATURES) and (is_large or few_win)
+
+    late = {node for node in nodes[1:] if (is_asked and outputs[node]) or is_late(node)}
     if not late:
         return frozenset()
-    is_frame = isinstance(plan.root.source, FrameSource)
-    if counts[0] >= (1 if is_frame else 2 * config.late_from_features):
-        late.add(0)
-    return frozenset(late)
+    n_from = 1 if is_asked or isinstance(plan.root.source, FrameSource) else _ROOT_LATE_FROM_FEATURES
+    return frozenset(late | {0} if len(outputs[0]) >= n_from else late)
 
 
 def rows_per_part(plan: Plan, memory_bytes: int) -> int:

@@ -32,7 +32,8 @@ def explain(
     resolved = existing_features(resolved, whole)
     pruned = prune(resolved, whole, frame)
     engine = session.engine.capabilities
-    late = late_nodes(resolved, pruned, (), session.config)
+    n_root_rows = frame.num_rows if frame is not None else pruned[0].n_rows
+    late = late_nodes(resolved, pruned, n_root_rows, (), session.config)
     nodes = tuple(
         _node(resolved, index, whole, pruned, frame, is_late=index in late)
         for index in range(len(resolved.nodes))
