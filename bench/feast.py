@@ -1,4 +1,4 @@
-"""Vectors and loads of three groups of 100,000 entities, beside Feast's SQLite and Redis stores over the same rows.
+"""Vectors and loads of three groups of 30,000 entities, beside Feast's SQLite and Redis stores over the same rows.
 
 The redis cases are there when HOPYARD_TEST_REDIS_URL names a server, as `scripts/services up` prints it.
 """
@@ -21,7 +21,7 @@ from bench.online import build_kind, look_up, rows_of, setup_bare_lmdb, setup_ve
 from bench.peers import with_feast
 from hopyard.feature_group import FeatureGroup
 
-N_ENTITIES = data.scaled(100_000)
+N_ENTITIES = data.scaled(30_000)
 N_GROUPS = 3
 SIZES: dict[str, Any] = {"memory_bytes": GB, "idle_bytes": GB // 4, "disk_bytes": GB}
 

@@ -318,5 +318,8 @@ class QueryEngine(Protocol):
     def run(self, statement: Statement) -> pa.RecordBatchReader:
         """Return the result as a stream of batches with exactly the statement's schema. Raises QueryError."""
 
+    def collect(self, statement: Statement) -> pa.Table:
+        """Return the same as one table, which an engine may make with all its threads. Raises QueryError."""
+
     def close(self) -> None:
         """Release the engine's memory and threads. It can be used again afterwards."""

@@ -26,7 +26,7 @@ from sqlglot import exp, parse_one
 from hopyard.compute.hashing import ContentHasher
 from hopyard.engines.duckdb import DuckDBEngine
 from hopyard.errors import QueryError
-from hopyard.model.arrow import to_arrow_schema
+from hopyard.model.arrow import schema_from_arrow, to_arrow_schema
 from hopyard.model.commit import Commit, DataFile, Snapshot
 from hopyard.model.schema import Field, Schema
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
@@ -120,6 +120,20 @@ def sql(text: str, schema: pa.Schema, **frames: pa.Table) -> Statement:
     return Statement(tree=parse_one(text, read="duckdb"), schema=schema, frames=frames)
 
 
+Ask = Callable[[QueryEngine, Statement], pa.Table]
+
+
+def both_ways(engine: QueryEngine, statement: Statement) -> pa.Table:
+    """Return the result as a table, which is that of the stream."""
+    table = engine.collect(statement)
+    stream = engine.run(statement).read_all()
+    assert table.schema.equals(stream.schema)
+    assert content(schema_from_arrow(table.schema), table) == content(
+        schema_from_arrow(stream.schema), stream
+    )
+    return table
+
+
 def content(schema: Schema, table: pa.Table) -> str:
     hasher = ContentHasher(schema)
     hasher.update(table)
@@ -134,7 +148,7 @@ def test_every_type_round_trips_through_files(engine: QueryEngine, tmp_path: Pat
     frame = pa.table(
         [pa.array(range(len(values))), pa.array(values, arrow.field("value").type)], schema=arrow
     )
-    found = engine.run(scan(stored(tmp_path, schema, frame), schema, "n")).read_all()
+    found = both_ways(engine, scan(stored(tmp_path, schema, frame), schema, "n"))
     assert found.schema.equals(arrow)
     assert content(schema, found) == content(schema, frame)
     if "float" not in type_ and "double" not in type_:  # NaN equals nothing; the content hash knows better
@@ -146,7 +160,7 @@ def test_every_type_round_trips_through_a_frame(engine: QueryEngine, type_: str)
     schema = (Field(name="value", type=type_),)
     arrow = to_arrow_schema(schema)
     frame = pa.table([pa.array(TYPES[type_], arrow.field("value").type)], schema=arrow)
-    found = engine.run(sql('SELECT "value" FROM "frame"', arrow, frame=frame)).read_all()
+    found = both_ways(engine, sql('SELECT "value" FROM "frame"', arrow, frame=frame))
     assert found.schema.equals(arrow)
     assert content(schema, found) == content(schema, frame)
 
@@ -157,12 +171,12 @@ def test_a_column_of_nulls_and_an_empty_table_keep_their_types(
 ) -> None:
     schema = (Field(name="value", type=type_),)
     arrow = to_arrow_schema(schema)
-    empty = engine.run(scan(stored(tmp_path / "empty", schema), schema)).read_all()
+    empty = both_ways(engine, scan(stored(tmp_path / "empty", schema), schema))
     assert (empty.num_rows, empty.schema) == (0, arrow)
-    no_rows = engine.run(scan(stored(tmp_path / "file", schema, arrow.empty_table()), schema)).read_all()
+    no_rows = both_ways(engine, scan(stored(tmp_path / "file", schema, arrow.empty_table()), schema))
     assert (no_rows.num_rows, no_rows.schema) == (0, arrow)
     nulls = pa.table([pa.nulls(3, arrow.field("value").type)], schema=arrow)
-    found = engine.run(scan(stored(tmp_path / "nulls", schema, nulls), schema)).read_all()
+    found = both_ways(engine, scan(stored(tmp_path / "nulls", schema, nulls), schema))
     assert (found.schema, found.column("value").null_count) == (arrow, 3)
 
 
@@ -176,7 +190,7 @@ def test_a_feature_that_an_old_file_lacks_is_null_there(
     stored(tmp_path, old, pa.table({"n": [0, 1]}))
     store = DeltaOfflineStore(tmp_path)
     store.alter(AT, spec_of(new), Commit(number=0, committed_at_us=0, operation="append_features"))
-    before = engine.run(scan(store.snapshot(AT), new, "n")).read_all()
+    before = both_ways(engine, scan(store.snapshot(AT), new, "n"))
     assert (before.schema, before.column("value").null_count) == (arrow, 2)
     values = TYPES[type_]
     frame = pa.table(
@@ -184,7 +198,7 @@ def test_a_feature_that_an_old_file_lacks_is_null_there(
     )
     commit = Commit(number=0, committed_at_us=0, operation="insert")
     store.write(AT, store.snapshot(AT), Change("append", frame), commit)
-    found = engine.run(scan(store.snapshot(AT), new, "n")).read_all()
+    found = both_ways(engine, scan(store.snapshot(AT), new, "n"))
     assert found.schema.equals(arrow)
     assert found.column("value").slice(0, 2).null_count == 2
     assert content(new, found.slice(2)) == content(new, frame)
@@ -226,7 +240,7 @@ def test_any_rows_round_trip(engine: QueryEngine, tmp_path: Path, data: st.DataO
         location="", commit=0, table_version=0, committed_at_us=0, files=(), columns=tuple(arrow.names)
     )
     files = (DataFile(path=str(folder / "part.parquet"), n_rows=len(rows), size_bytes=0),)
-    found = engine.run(scan(msgspec.structs.replace(snapshot, files=files), schema, "n")).read_all()
+    found = both_ways(engine, scan(msgspec.structs.replace(snapshot, files=files), schema, "n"))
     assert found.schema.equals(arrow)
     assert content(schema, found) == content(schema, frame)
 
@@ -258,13 +272,13 @@ class TestStream:
         statement = sql("SELECT range AS n FROM range(1000000)", self.SCHEMA)
         for _ in range(20):
             engine.run(statement).read_next_batch()
-        assert engine.run(statement).read_all().num_rows == 1_000_000
+        assert both_ways(engine, statement).num_rows == 1_000_000
 
     def test_threads_share_an_engine(self, engine: QueryEngine) -> None:
         def total(k: int) -> int:
             frame = pa.table({"n": pa.array(range(k, k + 1000))})
             return sum(
-                engine.run(sql("SELECT n FROM frame", self.SCHEMA, frame=frame)).read_all()["n"].to_pylist()
+                both_ways(engine, sql("SELECT n FROM frame", self.SCHEMA, frame=frame))["n"].to_pylist()
             )
 
         with ThreadPoolExecutor(8) as pool:
@@ -273,11 +287,20 @@ class TestStream:
     def test_types_that_fit_are_brought_to_the_promised_ones(self, engine: QueryEngine) -> None:
         schema = pa.schema([("n", pa.int64()), ("text", pa.string()), ("at", pa.timestamp("us", "UTC"))])
         text = "SELECT 1::INTEGER AS n, 'a' AS text, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS at"
-        found = engine.run(sql(text, schema)).read_all()
+        found = both_ways(engine, sql(text, schema))
         assert found.schema.equals(schema)
         assert found.to_pylist() == [{"n": 1, "text": "a", "at": datetime(2024, 1, 1, tzinfo=UTC)}]
 
 
+def streamed(engine: QueryEngine, statement: Statement) -> pa.Table:
+    return engine.run(statement).read_all()
+
+
+def collected(engine: QueryEngine, statement: Statement) -> pa.Table:
+    return engine.collect(statement)
+
+
+@pytest.mark.parametrize("ask", [streamed, collected])
 class TestErrors:
     SCHEMA = pa.schema([("n", pa.int64())])
 
@@ -285,63 +308,65 @@ class TestErrors:
         "text",
         ["SELECT nothing AS n", "SELECT n FROM no_frame", "SELECT n FROM read_parquet('/nowhere/x.parquet')"],
     )
-    def test_a_statement_that_cannot_run_is_a_query_error(self, engine: QueryEngine, text: str) -> None:
+    def test_a_statement_that_cannot_run_is_a_query_error(
+        self, engine: QueryEngine, ask: Ask, text: str
+    ) -> None:
         with pytest.raises(QueryError):
-            engine.run(sql(text, self.SCHEMA)).read_all()
+            ask(engine, sql(text, self.SCHEMA))
 
-    def test_an_error_while_reading_is_a_query_error(self, engine: QueryEngine) -> None:
+    def test_an_error_while_reading_is_a_query_error(self, engine: QueryEngine, ask: Ask) -> None:
         text = "SELECT CASE WHEN k < 400000 THEN k ELSE error('late') END AS n FROM range(500000) AS t(k)"
         with pytest.raises(QueryError, match="late"):
-            engine.run(sql(text, self.SCHEMA)).read_all()
+            ask(engine, sql(text, self.SCHEMA))
 
-    def test_a_result_of_another_shape_is_a_query_error(self, engine: QueryEngine) -> None:
+    def test_a_result_of_another_shape_is_a_query_error(self, engine: QueryEngine, ask: Ask) -> None:
         for text in ("SELECT 1 AS n, 2 AS m", "SELECT 'text' AS n", "SELECT 1 AS other"):
             with pytest.raises(QueryError):
-                engine.run(sql(text, self.SCHEMA)).read_all()
+                ask(engine, sql(text, self.SCHEMA))
 
-    def test_a_broken_file_is_a_query_error(self, engine: QueryEngine, tmp_path: Path) -> None:
+    def test_a_broken_file_is_a_query_error(self, engine: QueryEngine, ask: Ask, tmp_path: Path) -> None:
         schema = (Field(name="n", type="bigint"),)
         snapshot = stored(tmp_path, schema, pa.table({"n": list(range(1000))}))
         path = Path(snapshot.files[0].path)
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(QueryError):
-            engine.run(scan(snapshot, schema)).read_all()
+            ask(engine, scan(snapshot, schema))
 
-    def test_after_an_error_the_engine_goes_on(self, engine: QueryEngine) -> None:
+    def test_after_an_error_the_engine_goes_on(self, engine: QueryEngine, ask: Ask) -> None:
         with pytest.raises(QueryError):
-            engine.run(sql("SELECT nothing AS n", self.SCHEMA))
-        assert engine.run(sql("SELECT 1 AS n", self.SCHEMA)).read_all().num_rows == 1
+            ask(engine, sql("SELECT nothing AS n", self.SCHEMA))
+        assert ask(engine, sql("SELECT 1 AS n", self.SCHEMA)).num_rows == 1
 
 
 class TestIsolation:
     SCHEMA = pa.schema([("n", pa.int64())])
 
     def test_frames_of_one_statement_are_not_seen_by_the_next(self, engine: QueryEngine) -> None:
-        engine.run(sql("SELECT n FROM frame", self.SCHEMA, frame=pa.table({"n": [1]}))).read_all()
+        both_ways(engine, sql("SELECT n FROM frame", self.SCHEMA, frame=pa.table({"n": [1]})))
         with pytest.raises(QueryError):
-            engine.run(sql("SELECT n FROM frame", self.SCHEMA)).read_all()
+            both_ways(engine, sql("SELECT n FROM frame", self.SCHEMA))
 
     def test_variables_of_the_caller_are_no_tables(self, engine: QueryEngine) -> None:
         secret = pa.table({"n": [1]})
         with pytest.raises(QueryError):
-            engine.run(sql("SELECT n FROM secret", self.SCHEMA)).read_all()
+            both_ways(engine, sql("SELECT n FROM secret", self.SCHEMA))
         assert secret.num_rows == 1
 
     def test_a_name_that_needs_quotes_is_a_frame(self, engine: QueryEngine) -> None:
         name = 'odd "name'
         tree = exp.select(column("n")).from_(exp.to_table(exp.to_identifier(name, quoted=True)))
         statement = Statement(tree=tree, schema=self.SCHEMA, frames={name: pa.table({"n": [3]})})
-        assert engine.run(statement).read_all().to_pylist() == [{"n": 3}]
+        assert both_ways(engine, statement).to_pylist() == [{"n": 3}]
 
     def test_it_can_be_used_after_close(self, engine: QueryEngine) -> None:
         for _ in range(2):
-            assert engine.run(sql("SELECT 1 AS n", self.SCHEMA)).read_all().num_rows == 1
+            assert both_ways(engine, sql("SELECT 1 AS n", self.SCHEMA)).num_rows == 1
             engine.close()
         engine.close()
 
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     def test_a_forked_child_uses_an_engine_of_its_own(self, engine: QueryEngine) -> None:
-        assert engine.run(sql("SELECT 1 AS n", self.SCHEMA)).read_all().num_rows == 1
+        assert both_ways(engine, sql("SELECT 1 AS n", self.SCHEMA)).num_rows == 1
         context = multiprocessing.get_context("fork")
         inbox, outbox = context.Pipe(duplex=False)
 
@@ -359,4 +384,4 @@ class TestIsolation:
             process.kill()
         assert process.exitcode == 0
         assert inbox.recv() == [{"n": 499999500000}]
-        assert engine.run(sql("SELECT 1 AS n", self.SCHEMA)).read_all().num_rows == 1
+        assert both_ways(engine, sql("SELECT 1 AS n", self.SCHEMA)).num_rows == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,7 @@ from hopyard.errors import QueryError
 from hopyard.ports import EngineCapabilities, Statement
 
 BATCH_ROWS = 122_880
+_CANNOT_RUN = "The query cannot be run"
 
 
 class DuckDBEngine:
@@ -59,22 +61,29 @@ class DuckDBEngine:
         self._guard = threading.Lock()
 
     def run(self, statement: Statement) -> pa.RecordBatchReader:
-        cursor = self._connect().cursor()
-        for frame, table in statement.frames.items():
-            cursor.register(frame, table)
-        sql = statement.tree.sql(dialect=self.capabilities.dialect)
-        try:
-            relation = cursor.sql(sql)
+        cursor, relation = self._start(statement)
+        with _said(_CANNOT_RUN):
             reader = relation.to_arrow_reader(BATCH_ROWS)
-        except duckdb.Error as error:
-            raise QueryError(f"The query cannot be run: {error}") from error
-        return pa.RecordBatchReader.from_batches(statement.schema, _typed(reader, statement.schema, cursor))
+        return pa.RecordBatchReader.from_batches(statement.schema, _stream(reader, statement.schema, cursor))
+
+    def collect(self, statement: Statement) -> pa.Table:
+        cursor, relation = self._start(statement)
+        with _said(_CANNOT_RUN), closing(cursor):
+            table = relation.to_arrow_table(BATCH_ROWS)
+            return pa.Table.from_batches(_typed(table.to_batches(), statement.schema), statement.schema)
 
     def close(self) -> None:
         with self._guard:
             if self._connection is not None and self._pid == os.getpid():
                 self._connection.close()
                 self._connection = None
+
+    def _start(self, statement: Statement) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyRelation]:
+        cursor = self._connect().cursor()
+        for frame, table in statement.frames.items():
+            cursor.register(frame, table)
+        with _said(_CANNOT_RUN):
+            return cursor, cursor.sql(statement.tree.sql(dialect=self.capabilities.dialect))
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         with self._guard:
@@ -92,20 +101,28 @@ class DuckDBEngine:
             return self._connection
 
 
-def _typed(
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # a stream of Arrow reports as OSError
+        raise QueryError(f"{what}: {error}") from error
+
+
+def _stream(
     reader: pa.RecordBatchReader, schema: pa.Schema, cursor: duckdb.DuckDBPyConnection
 ) -> Iterator[pa.RecordBatch]:
+    with closing(cursor), _said("The query failed while it was read"):
+        yield from _typed(reader, schema)
+
+
+def _typed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the batches in exactly the promised types: the engine names list children and zones in its own way."""
-    try:
-        for batch in reader:
-            if batch.schema.equals(schema):
-                yield batch
-            else:
-                yield from (_cast(part, schema) for part in _parts(batch))
-    except (duckdb.Error, pa.ArrowException, OSError) as error:  # a stream of Arrow reports as OSError
-        raise QueryError(f"The query failed while it was read: {error}") from error
-    finally:
-        cursor.close()
+    for batch in batches:
+        if batch.schema.equals(schema):
+            yield batch
+        else:
+            yield from (_cast(part, schema) for part in _parts(batch))
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

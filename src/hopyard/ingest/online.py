@@ -140,7 +140,7 @@ def _check_can_be_online(session: Session, spec: FeatureGroupSpec, *, allow_futu
     tree = tree.from_(read_files(session.offline.snapshot(spec.location), (field,)), copy=False)
     tree = tree.where(exp.GT(this=micros, expression=sql_literal(now_us)), copy=False)
     schema = pa.schema([("n", pa.int64()), ("last", pa.int64())])
-    (found,) = session.engine.run(Statement(tree=tree, schema=schema)).read_all().to_pylist()
+    (found,) = session.engine.collect(Statement(tree=tree, schema=schema)).to_pylist()
     if found["n"]:
         raise SchemaMismatchError(
             f"{found['n']} row(s) of {spec.label!r} are dated later than now ({show(now_us)}) in {field.name!r}, the "

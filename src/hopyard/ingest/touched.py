@@ -47,6 +47,6 @@ def touched_keys(session: Session, spec: FeatureGroupSpec, after: int, upto: int
         names = [column(field.name) for field in key]
         tree = exp.select(*names, copy=False).distinct(copy=False)
         tree = tree.from_(read_paths(changes, key, {}), copy=False)
-        return session.engine.run(Statement(tree=tree, schema=schema)).read_all()
+        return session.engine.collect(Statement(tree=tree, schema=schema))
     except (QueryError, TimeTravelError):
         return None

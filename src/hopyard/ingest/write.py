@@ -337,7 +337,7 @@ def _matches(
     )
     tree = tree.join(exp.alias_(exp.to_table("incoming"), "s", table=True), on=equal, copy=False)
     incoming = rows.select(list(on)).append_column(_ROW, pa.array(np.arange(rows.num_rows), pa.int64()))
-    return session.engine.run(Statement(tree=tree, schema=schema, frames={"incoming": incoming})).read_all()
+    return session.engine.collect(Statement(tree=tree, schema=schema, frames={"incoming": incoming}))
 
 
 def _write_defaults(
@@ -346,7 +346,7 @@ def _write_defaults(
     base = session.offline.snapshot(spec.location)
     tree = exp.select(*(column(field.name) for field in spec.schema), copy=False)
     tree = tree.from_(read_files(base, spec.schema), copy=False)
-    rows = session.engine.run(Statement(tree=tree, schema=to_arrow_schema(spec.schema))).read_all()
+    rows = session.engine.collect(Statement(tree=tree, schema=to_arrow_schema(spec.schema)))
     for feature in added:
         if feature.default is not None:
             index = rows.column_names.index(feature.name)

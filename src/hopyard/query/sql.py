@@ -66,7 +66,7 @@ def sql(session: Session, text: str, *, as_of: Instant | None = None) -> pa.Tabl
 def _run(session: Session, tree: exp.Expr, schema: pa.Schema) -> pa.Table:
     """Return a statement's result. Raises QueryError, without the lowered statement, which its author never wrote."""
     try:
-        return session.engine.run(Statement(tree=tree, schema=schema)).read_all()
+        return session.engine.collect(Statement(tree=tree, schema=schema))
     except RecursionError as error:
         raise QueryError("The statement is nested too deeply to be run. Write it in CTEs.") from error
     except QueryError as error:

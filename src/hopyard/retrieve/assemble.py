@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,24 @@ _BYTES = {"boolean": 1, "int": 4, "float": 4, "date": 4, "string": 24, "binary":
 _ROW_MASK = (1 << ADDRESS_BITS) - 1
 
 
+def collect(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    *,
+    frame: pa.Table | None = None,
+    order_by: Sequence[tuple[int, str]] = (),
+    limit: int | None = None,
+) -> pa.Table:
+    """Return the rows of a resolved plan as one table with its schema; see `stream`."""
+    if _late(session, plan, snapshots, frame, order_by):
+        return stream(session, plan, snapshots, frame=frame, order_by=order_by, limit=limit).read_all()
+    engine = session.engine
+    return engine.collect(
+        lower(plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit)
+    )
+
+
 def stream(
     session: Session,
     plan: Plan,
@@ -56,16 +74,15 @@ def stream(
         snapshots: by node; may be pruned.
     """
     engine = session.engine
-    n_root_rows = frame.num_rows if frame is not None else snapshots[0].n_rows
-    late = late_nodes(plan, snapshots, n_root_rows, order_by, session.config)
-    is_small = n_root_rows * _narrow_width(plan, late, order_by) < session.config.memory_bytes // 4
-    if not late or not is_small or not engine.capabilities.has_file_lists:
-        statement = lower(plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit)
-        return engine.run(statement)
+    late = _late(session, plan, snapshots, frame, order_by)
+    if not late:
+        return engine.run(
+            lower(plan, snapshots, engine.capabilities, frame=frame, order_by=order_by, limit=limit)
+        )
     statement = lower_narrow(
         plan, snapshots, engine.capabilities, late=late, frame=frame, order_by=order_by, limit=limit
     )
-    narrow = engine.run(statement).read_all()
+    narrow = engine.collect(statement)
     schema = to_arrow_schema(plan.schema)
     fetched = late_outputs(plan, late, order_by)
     n_rows = rows_per_part(plan, session.config.memory_bytes)
@@ -131,6 +148,20 @@ def _in_order(
             return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
         yield from ahead(map(sorted_part, sorted(pieces)))
+
+
+def _late(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    frame: pa.Table | None,
+    order_by: Sequence[tuple[int, str]],
+) -> frozenset[int]:
+    """Return the nodes that are fetched late; none: the query is one statement."""
+    n_root_rows = frame.num_rows if frame is not None else snapshots[0].n_rows
+    late = late_nodes(plan, snapshots, n_root_rows, order_by, session.config)
+    is_small = n_root_rows * _narrow_width(plan, late, order_by) < session.config.memory_bytes // 4
+    return late if is_small and session.engine.capabilities.has_file_lists else frozenset()
 
 
 def late_nodes(
@@ -217,17 +248,19 @@ def _fetch(
     places = np.flatnonzero(np.asarray(addresses.is_valid()))
     known = addresses.drop_null().to_numpy()
     # Only the files that hold winners are opened; addresses count in the list of these.
-    files, in_files = np.unique(known >> ADDRESS_BITS, return_inverse=True)
+    all_files, file_of = files_of(plan, snapshots, node), known >> ADDRESS_BITS
+    is_used = np.zeros(len(all_files), np.bool_)
+    is_used[file_of] = True
+    place_of = np.cumsum(is_used) - 1
     wanted = pa.table(
         {
-            ADDRESS: pa.array((in_files.astype(np.int64) << ADDRESS_BITS) | (known & _ROW_MASK)),
+            ADDRESS: pa.array((place_of[file_of] << ADDRESS_BITS) | (known & _ROW_MASK)),
             PLACE: pa.array(places),
         }
     )
-    all_files = files_of(plan, snapshots, node)
     fields = {out.name: plan.field(node, out.feature) for out in outputs}
-    statement = lower_fetch([all_files[index] for index in files.tolist()], fields, wanted)
-    found = session.engine.run(statement).read_all()
+    statement = lower_fetch(list(compress(all_files, is_used)), fields, wanted)
+    found = session.engine.collect(statement)
     position = np.full(len(addresses), -1, np.int64)
     position[found.column(PLACE).to_numpy()] = np.arange(found.num_rows)
     return _taken(found, {name: name for name in fields}, _or_null(position))

@@ -79,7 +79,7 @@ def _analyzed(
 
 
 def _only_row(session: Session, statement: Any) -> dict[str, int]:
-    rows: list[dict[str, int]] = session.engine.run(statement).read_all().to_pylist()
+    rows: list[dict[str, int]] = session.engine.collect(statement).to_pylist()
     return rows[0]
 
 

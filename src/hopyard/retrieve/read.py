@@ -19,7 +19,7 @@ from hopyard.query.dialects import capabilities_of
 from hopyard.query.lower import lower, lower_matches, multiples
 from hopyard.query.prune import prune
 from hopyard.query.resolve import existing_features, resolve
-from hopyard.retrieve.assemble import stream
+from hopyard.retrieve.assemble import collect, stream
 from hopyard.session import Session
 from hopyard.time import US_PER_DAY, US_PER_UNIT, show
 
@@ -61,9 +61,8 @@ def read_resolved(
     limit: int | None = None,
 ) -> pa.Table:
     """Return the rows of a plan whose commits are resolved; see `read_plan`."""
-    return stream_resolved(
-        session, plan, snapshots, frame=frame, order_by=order_by, missing=missing, limit=limit
-    ).read_all()
+    plan, needed = _ready(session, plan, snapshots, frame, missing)
+    return collect(session, plan, needed, frame=frame, order_by=order_by, limit=limit)
 
 
 def stream_resolved(
@@ -77,17 +76,29 @@ def stream_resolved(
     limit: int | None = None,
 ) -> pa.RecordBatchReader:
     """Return the rows of a plan whose commits are resolved, as a stream of batches; see `read_plan`."""
+    plan, needed = _ready(session, plan, snapshots, frame, missing)
+    return stream(session, plan, needed, frame=frame, order_by=order_by, limit=limit)
+
+
+def _ready(
+    session: Session,
+    plan: Plan,
+    snapshots: Mapping[int, Snapshot],
+    frame: pa.Table | None,
+    missing: Literal["drop", "null"],
+) -> tuple[Plan, Mapping[int, Snapshot]]:
+    """Return the plan and the snapshots as they are read, checked; warn of what its user should know."""
     if missing == "drop":
         plan = existing_features(plan, snapshots)
     if not plan.outputs:
         raise QueryError("The query has no column to return. Select at least one feature.")
     check_ages(plan)
     for note in as_of_now(plan):
-        warnings.warn(note, HopyardWarning, stacklevel=2)
+        warnings.warn(note, HopyardWarning, stacklevel=3)
     needed = prune(plan, snapshots, frame)
     _check_single_matches(session, plan, needed, frame)
     _warn_of_lost_matches(session, plan, needed, frame)
-    return stream(session, plan, needed, frame=frame, order_by=order_by, limit=limit)
+    return plan, needed
 
 
 def as_of_now(plan: Plan) -> tuple[str, ...]:
@@ -150,7 +161,7 @@ def _check_single_matches(
         if join.rule != "equal" or join.allow_many or not plan.remaining_key(index):
             continue
         statement = multiples(plan, snapshots, session.engine.capabilities, index, frame=frame)
-        found = session.engine.run(statement).read_all()
+        found = session.engine.collect(statement)
         if found.num_rows:
             example = found.drop_columns(["__count"]).to_pylist()[0]
             raise MultipleMatchesError(
@@ -168,9 +179,7 @@ def _warn_of_lost_matches(
         return
     any_time = msgspec.structs.replace(plan, known_delay_us=None)
     found, possible = (
-        session.engine.run(
-            lower_matches(asked, snapshots, session.engine.capabilities, frame=frame)
-        ).read_all()
+        session.engine.collect(lower_matches(asked, snapshots, session.engine.capabilities, frame=frame))
         for asked in (plan, any_time)
     )
     for index in range(1, len(plan.nodes)):

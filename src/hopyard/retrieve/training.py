@@ -156,11 +156,10 @@ def _tables(
     in_memory: bool,
 ) -> Iterator[pa.Table]:
     frame = None if spine is None else spine.rows
+    if layout.is_keyless or in_memory:
+        rows = read_resolved(session, plan, snapshots, frame=frame, order_by=layout.order_by, missing="null")
+        return iter([layout.ordered(rows) if layout.is_keyless else rows])
     stream = stream_resolved(session, plan, snapshots, frame=frame, order_by=layout.order_by, missing="null")
-    if layout.is_keyless:
-        return iter([layout.ordered(stream.read_all())])
-    if in_memory:
-        return iter([stream.read_all()])
     return (pa.Table.from_batches([batch], stream.schema) for batch in stream)
 
 

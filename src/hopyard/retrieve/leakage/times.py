@@ -201,12 +201,12 @@ class TimeChecks:
             defaults={f.name: f.default for f in stored if f.default is not None},
             wanted=rows.identities(0).filter(pa.array(is_labelled)),
         )
-        counts = self._session.engine.run(statements.counts()).read_all().to_pylist()[0]
+        counts = self._session.engine.collect(statements.counts()).to_pylist()[0]
         n_rows = counts.pop(N_ROWS)
         if not n_rows:
             return
         changed = {features[name]: count for name, count in counts.items() if count}
-        first = self._session.engine.run(statements.example()).read_all().to_pylist()[0]
+        first = self._session.engine.collect(statements.example()).to_pylist()[0]
         shown: dict[str, object] = {field.name: first[field.name] for field in identity}
         shown["changed at"] = _instant(first[COMMITTED_US])
         for feature, name in features.items():
@@ -244,7 +244,7 @@ class TimeChecks:
         is_match = np.logical_and.reduce([np.asarray(column.is_valid()) for column in identities.columns])
         places = pa.array(np.flatnonzero(is_match))
         wanted = identities.take(places).append_column(PLACE, places)
-        found = self._session.engine.run(commit_times(changes, self._rows.identity(node), wanted)).read_all()
+        found = self._session.engine.collect(commit_times(changes, self._rows.identity(node), wanted))
         first_us, last_us = np.zeros(self._rows.n_rows, np.int64), np.zeros(self._rows.n_rows, np.int64)
         is_found = np.zeros(self._rows.n_rows, np.bool_)
         at = found.column(PLACE).to_numpy()
