@@ -6,8 +6,11 @@ the position that is stored with the rows says how far the online table has come
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -34,13 +37,35 @@ WRITE_ROWS = 100_000
 """How many rows of changed keys are written at once, or one batch of the engine: what memory holds of them."""
 MOST_BYTES = 2**30
 """Of rows that are encoded at once, after a commit; what is larger is read from the table, a part at a time."""
+AHEAD_FROM_ROWS = 50_000
 _IS_THERE = "__is_there"
+
+Newest: TypeAlias = Callable[[], tuple[pa.Table, EncodedRows]]
+"""Gives the last row per primary key of some rows, and the same encoded, sorted by key."""
+
+
+def encode_ahead(spec: FeatureGroupSpec, rows: pa.Table) -> Newest | None:
+    """Return what gives the newest of the rows that a commit is about to write, or None: they are too large for that.
+
+    Many rows are encoded in a thread, while the offline store writes: each leaves most of the work to the other core.
+
+    Args:
+        rows: sorted by event time.
+    """
+    if rows.nbytes > MOST_BYTES:
+        return None
+    if rows.num_rows < AHEAD_FROM_ROWS:
+        return partial(_newest, spec, rows)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="hopyard-encode")
+    newest = pool.submit(_newest, spec, rows)
+    pool.shutdown(wait=False)
+    return newest.result
 
 
 def apply_rows(
     session: Session,
     spec: FeatureGroupSpec,
-    rows: pa.Table,
+    newest: Newest | None,
     commit: Commit,
     previous: int,
     *,
@@ -49,7 +74,7 @@ def apply_rows(
     """Apply the rows that a commit wrote, and before them what the online table lacks.
 
     Args:
-        rows: the written rows, sorted by event time; an older one never replaces a newer one.
+        newest: from `encode_ahead`; an older row never replaces a newer one. None: the rows are read from the table.
         previous: the number of the commit before.
         is_migrated: its time is that of another system, and says nothing about how fast it became readable.
     Raises:
@@ -57,16 +82,16 @@ def apply_rows(
     """
     try:
         position = session.online.position(spec.id)
-        if position != CommitPosition(number=previous) or rows.nbytes > MOST_BYTES:
+        if position != CommitPosition(number=previous) or newest is None:
             _bring_up(session, spec, session.offline.commits(spec.location), position)
             return
-        newest, encoded = _newest(spec, rows)
+        rows, encoded = newest()
         with around(session.failpoint, "online_apply"):
             session.online.write(online_table(spec), encoded, CommitPosition(number=commit.number))
     except Exception as error:  # whatever it is: the commit stands, and must not be repeated
         raise _behind(session, spec, commit.number, error) from error
     if not is_migrated:
-        record_readable(session, spec, [commit], _ages(session, spec, newest))
+        record_readable(session, spec, [commit], _ages(session, spec, rows))
 
 
 def apply_removal(

@@ -17,7 +17,7 @@ from sqlglot import exp
 from hopyard.compute.ordinals import is_sorted
 from hopyard.compute.row_hash import equal_rows
 from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreError, TimeTravelError
-from hopyard.ingest.apply import apply_removal, apply_rows, catch_up
+from hopyard.ingest.apply import Newest, apply_removal, apply_rows, catch_up, encode_ahead
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import change_group, create_group, current_group
 from hopyard.ingest.frame import to_arrow_table
@@ -248,6 +248,8 @@ def _commit(
         change, draft = decide(base)
         draft = msgspec.structs.replace(draft, committed_at_us=session.clock() if at_us is None else at_us)
         session.failpoint("before_offline_commit")
+        is_followed = draft.is_online and change.kind not in ("delete", "overwrite")
+        newest = encode_ahead(spec, change.rows) if is_followed else None
         try:
             commit = session.offline.write(spec.location, base, change, draft)
         except ConflictError:
@@ -255,7 +257,7 @@ def _commit(
         session.failpoint("after_offline_commit")
         maintain_later(session, spec, base)
         if commit.is_online:
-            _apply(session, spec, change, commit, base.commit, is_migrated=at_us is not None)
+            _apply(session, spec, change, newest, commit, base.commit, is_migrated=at_us is not None)
         return commit
     raise StoreError(
         f"{spec.label!r} was changed by others {MAX_TRIES} times in a row while this write tried to commit. "
@@ -267,6 +269,7 @@ def _apply(
     session: Session,
     spec: FeatureGroupSpec,
     change: Change,
+    newest: Newest | None,
     commit: Commit,
     previous: int,
     *,
@@ -278,7 +281,7 @@ def _apply(
         # Behind by this commit: what it removed and what it put are changes like others.
         catch_up(session, spec)
     else:
-        apply_rows(session, spec, change.rows, commit, previous, is_migrated=is_migrated)
+        apply_rows(session, spec, newest, commit, previous, is_migrated=is_migrated)
 
 
 def _upsert(
