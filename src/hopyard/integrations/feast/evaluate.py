@@ -1,0 +1,356 @@
+"""The value of an expression in a definition file, read from its syntax tree. Nothing of the file is run."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from hopyard.integrations.feast.values import Made, Module, Projection, Symbol, Unreadable, Where
+
+MAX_SIZE = 100_000
+"""Of texts and lists, in characters and items: a file could double one in each of its lines."""
+MAX_BITS = 256
+"""Of whole numbers, likewise."""
+
+BUILTINS = {"str", "int", "float", "dict", "list", "tuple", "True", "False", "None"}
+
+
+class _CannotReadError(Exception):
+    """An expression, or a part of it, has no value without running the file."""
+
+    def __init__(self, reason: str, node: ast.AST) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = getattr(node, "lineno", 0)
+
+
+class Evaluator:
+    """Reads the expressions of one file.
+
+    Args:
+        names: what the file's names stand for, by now; the caller fills it in the order of the file.
+        file: the file, for `__file__`.
+        repository: the folder that is Feast's working directory.
+    """
+
+    def __init__(self, names: dict[str, object], file: Path, repository: Path) -> None:
+        self.names = names
+        self.file = file
+        self.repository = repository
+
+    def where(self, node: ast.AST) -> Where:
+        """Return the line of a node."""
+        return Where(str(self.file.relative_to(self.repository)), getattr(node, "lineno", 0))
+
+    def value(self, node: ast.expr) -> object:
+        """Return the value of an expression, or `Unreadable`."""
+        try:
+            return self._value(node)
+        except _CannotReadError as error:
+            return Unreadable(error.reason, replace(self.where(node), line=error.line))
+        except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+            return Unreadable(f"{_shown(node)} fails ({error})", self.where(node))
+
+    def _part(self, node: ast.expr) -> object:
+        """Return the value of an argument or an item: one that cannot be read leaves the others readable."""
+        return self.value(node)
+
+    def _value(self, node: ast.expr) -> object:
+        handler = _HANDLERS.get(type(node))
+        if handler is None:
+            raise _CannotReadError(f"{_KINDS.get(type(node), 'this expression')} ({_shown(node)})", node)
+        return handler(self, node)
+
+    def _known(self, node: ast.expr) -> object:
+        """Return a value that must be readable."""
+        value = self._value(node)
+        if isinstance(value, Unreadable):
+            raise _CannotReadError(value.reason, node)
+        return value
+
+    def constant(self, node: ast.Constant) -> object:
+        return node.value
+
+    def name(self, node: ast.Name) -> object:
+        if node.id == "__file__":
+            return str(self.file)
+        if node.id in self.names:
+            return self.names[node.id]
+        if node.id in BUILTINS:
+            return Symbol(f"builtins.{node.id}")
+        raise _CannotReadError(f"the name {node.id!r} is not assigned in a way that can be read", node)
+
+    def list_(self, node: ast.List) -> object:
+        return [self._part(item) for item in self._plain_items(node.elts)]
+
+    def tuple_(self, node: ast.Tuple) -> object:
+        return tuple(self._part(item) for item in self._plain_items(node.elts))
+
+    def set_(self, node: ast.Set) -> object:
+        return [self._part(item) for item in self._plain_items(node.elts)]
+
+    def _plain_items(self, items: list[ast.expr]) -> list[ast.expr]:
+        for item in items:
+            if isinstance(item, ast.Starred):
+                raise _CannotReadError(f"unpacking ({_shown(item)})", item)
+        return items
+
+    def dict_(self, node: ast.Dict) -> object:
+        found: dict[object, object] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                unpacked = self._known(value)
+                if not isinstance(unpacked, dict):
+                    raise _CannotReadError(f"unpacking ({_shown(value)})", value)
+                found |= unpacked
+            else:
+                found[self._known(key)] = self._part(value)
+        return found
+
+    def joined(self, node: ast.JoinedStr) -> object:
+        return self._sized("".join(str(self._text_part(part)) for part in node.values), node)
+
+    def _text_part(self, part: ast.expr) -> object:
+        if isinstance(part, ast.FormattedValue):
+            if part.format_spec is not None or part.conversion not in (-1, ord("s")):
+                raise _CannotReadError(f"a formatted value ({_shown(part)})", part)
+            value = self._known(part.value)
+        else:
+            value = self._known(part)
+        if not isinstance(value, (str, int, float, Path)):
+            raise _CannotReadError(f"a text with a part that is no text or number ({_shown(part)})", part)
+        return value
+
+    def unary(self, node: ast.UnaryOp) -> object:
+        value = self._known(node.operand)
+        if isinstance(node.op, ast.USub) and isinstance(value, (int, float, timedelta)):
+            return -value
+        if isinstance(node.op, ast.Not) and isinstance(value, (bool, int, str, list, type(None))):
+            return not value
+        raise _CannotReadError(f"an operation that is not read ({_shown(node)})", node)
+
+    def binary(self, node: ast.BinOp) -> object:
+        left, right = self._known(node.left), self._known(node.right)
+        number = (int, float)
+        match node.op, left, right:
+            case ast.Add(), str(), str():
+                result: object = left + right
+            case ast.Add(), list(), list():
+                result = left + right
+            case ast.BitOr(), dict(), dict():
+                result = left | right
+            case ast.Div(), Path(), str() | Path():
+                result = left / right
+            case ast.Add(), timedelta(), timedelta():
+                result = left + right
+            case ast.Sub(), timedelta(), timedelta():
+                result = left - right
+            case ast.Mult(), timedelta(), int() | float():
+                result = left * right
+            case ast.Mult(), int() | float(), timedelta():
+                result = left * right
+            case ast.Div(), timedelta(), int() | float():
+                result = left / right
+            case ast.Mod(), str(), str() | int():
+                result = left % right
+            case _ if isinstance(left, number) and isinstance(right, number) and type(node.op) in _ARITHMETIC:
+                result = _ARITHMETIC[type(node.op)](left, right)
+            case _:
+                raise _CannotReadError(f"an operation that is not read ({_shown(node)})", node)
+        return self._sized(result, node)
+
+    def _sized(self, value: object, node: ast.AST) -> object:
+        is_long = isinstance(value, (str, list, dict)) and len(value) > MAX_SIZE
+        if is_long or (isinstance(value, int) and value.bit_length() > MAX_BITS):
+            raise _CannotReadError("a value that is too large to be a definition", node)
+        return value
+
+    def attribute(self, node: ast.Attribute) -> object:
+        value = self._known(node.value)
+        if isinstance(value, Symbol):
+            return Symbol(f"{value.path}.{node.attr}")
+        if isinstance(value, Module) and node.attr in value:
+            return value[node.attr]
+        if isinstance(value, Path) and node.attr in ("parent", "name", "stem", "parents"):
+            return value.parents if node.attr == "parents" else getattr(value, node.attr)
+        if isinstance(value, Made) and node.attr in value.kwargs:
+            return value.kwargs[node.attr]
+        raise _CannotReadError(f"an attribute that is not read ({_shown(node)})", node)
+
+    def subscript(self, node: ast.Subscript) -> object:
+        value, index = self._known(node.value), self._known(node.slice)
+        if isinstance(value, Symbol) and value.package == "feast":  # Array[Int64]
+            return Made(value.name, (index,), {}, self.where(node))
+        if isinstance(value, Made):
+            features = [index] if isinstance(index, str) else index
+            if isinstance(features, list) and all(isinstance(name, str) for name in features):
+                return Projection(value, tuple(features))
+            raise _CannotReadError(f"a selection of features that is not read ({_shown(node)})", node)
+        if isinstance(value, (dict, list, tuple)) or type(value).__name__.endswith("parents"):
+            return value[index]  # type: ignore[index,call-overload]
+        raise _CannotReadError(f"an item that is not read ({_shown(node)})", node)
+
+    def call(self, node: ast.Call) -> object:
+        if any(keyword.arg is None for keyword in node.keywords):
+            spread = [self._known(keyword.value) for keyword in node.keywords if keyword.arg is None]
+            if not all(isinstance(value, dict) for value in spread):
+                raise _CannotReadError(f"unpacking ({_shown(node)})", node)
+        if isinstance(node.func, ast.Attribute):
+            method = self._method(node, node.func)
+            if method is not None:
+                return method
+        function = self._known(node.func)
+        args = tuple(self._part(argument) for argument in self._plain_items(node.args))
+        kwargs = self._keywords(node)
+        if not isinstance(function, Symbol):
+            raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
+        if function.package == "feast":
+            return Made(function.name, args, kwargs, self.where(node))
+        known = _FUNCTIONS.get(function.path)
+        if known is None:
+            raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, Unreadable):
+                raise _CannotReadError(value.reason, node)
+        return self._sized(known(self, args, kwargs), node)
+
+    def _keywords(self, node: ast.Call) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                spread = self._known(keyword.value)
+                assert isinstance(spread, dict)
+                found |= {str(name): value for name, value in spread.items()}
+            else:
+                found[keyword.arg] = self._part(keyword.value)
+        return found
+
+    def _method(self, node: ast.Call, function: ast.Attribute) -> object:
+        """Return the result of a method of a readable value, or None if this is no such call."""
+        target = self.value(function.value)
+        args = [self._part(argument) for argument in node.args]
+        name = function.attr
+        if isinstance(target, (Made, Projection)):
+            return self._projected(target, name, args, self._keywords(node), node)
+        if isinstance(target, Path):
+            if name in ("resolve", "absolute"):
+                return Path(os.path.normpath(self.repository / target))
+            if name == "joinpath" and all(isinstance(part, (str, Path)) for part in args):
+                return target.joinpath(*args)  # type: ignore[arg-type]
+            if name in ("as_posix", "__str__"):
+                return str(target)
+        if isinstance(target, str) and not args and name in ("lower", "upper", "strip"):
+            return getattr(target, name)()
+        return None
+
+    def _projected(
+        self,
+        target: Made | Projection,
+        name: str,
+        args: list[object],
+        kwargs: Mapping[str, object],
+        node: ast.Call,
+    ) -> object:
+        projection = target if isinstance(target, Projection) else Projection(target)
+        value = next(iter([*args, *kwargs.values()]), None)
+        if name == "with_name" and isinstance(value, str):
+            return replace(projection, alias=value)
+        if name == "with_join_key_map" and isinstance(value, dict):
+            return replace(projection, join_key_map={str(key): str(to) for key, to in value.items()})
+        raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
+
+
+def _shown(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _path(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    return Path(*args)  # type: ignore[arg-type]
+
+
+def _timedelta(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    return timedelta(*args, **kwargs)  # type: ignore[arg-type]
+
+
+def _duration(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    seconds, nanos = kwargs.get("seconds", 0), kwargs.get("nanos", 0)
+    return timedelta(seconds=seconds, microseconds=nanos / 1_000)  # type: ignore[arg-type,operator]
+
+
+def _dict(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    return dict(*args, **kwargs)  # type: ignore[call-overload]
+
+
+def _of_path(function: Callable[..., str]) -> Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]:
+    return lambda evaluator, args, kwargs: function(*args)
+
+
+def _working_folder(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    return evaluator.repository
+
+
+_FUNCTIONS: dict[str, Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]] = {
+    "builtins.str": _of_path(str),
+    "builtins.int": lambda evaluator, args, kwargs: int(*args),  # type: ignore[call-overload]
+    "builtins.float": lambda evaluator, args, kwargs: float(*args),  # type: ignore[arg-type]
+    "builtins.dict": _dict,
+    "builtins.list": lambda evaluator, args, kwargs: list(*args),  # type: ignore[call-overload]
+    "builtins.tuple": lambda evaluator, args, kwargs: tuple(*args),  # type: ignore[call-overload]
+    "datetime.timedelta": _timedelta,
+    "google.protobuf.duration_pb2.Duration": _duration,
+    "pathlib.Path": _path,
+    "pathlib.PurePath": _path,
+    "pathlib.Path.cwd": _working_folder,
+    "os.getcwd": lambda evaluator, args, kwargs: str(evaluator.repository),
+    "os.path.join": _of_path(os.path.join),
+    "os.path.dirname": _of_path(os.path.dirname),
+    "os.path.basename": _of_path(os.path.basename),
+    "os.path.normpath": _of_path(os.path.normpath),
+    "os.path.abspath": lambda evaluator, args, kwargs: os.path.normpath(
+        os.path.join(evaluator.repository, str(args[0]))  # noqa: PTH118 - the text form that the file asks for
+    ),
+    "os.path.realpath": lambda evaluator, args, kwargs: os.path.normpath(
+        os.path.join(evaluator.repository, str(args[0]))  # noqa: PTH118 - the text form that the file asks for
+    ),
+}
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
+    ast.FloorDiv: lambda left, right: left // right,
+}
+
+_KINDS: dict[type[ast.expr], str] = {
+    ast.ListComp: "a list comprehension",
+    ast.DictComp: "a dict comprehension",
+    ast.SetComp: "a set comprehension",
+    ast.GeneratorExp: "a generator",
+    ast.Lambda: "a lambda",
+    ast.IfExp: "a choice",
+    ast.BoolOp: "a choice",
+    ast.Compare: "a comparison",
+    ast.Await: "an await",
+    ast.Slice: "a slice",
+}
+
+_HANDLERS: dict[type[ast.expr], Callable[[Evaluator, ast.expr], object]] = {
+    ast.Constant: Evaluator.constant,  # type: ignore[dict-item]
+    ast.Name: Evaluator.name,  # type: ignore[dict-item]
+    ast.List: Evaluator.list_,  # type: ignore[dict-item]
+    ast.Tuple: Evaluator.tuple_,  # type: ignore[dict-item]
+    ast.Set: Evaluator.set_,  # type: ignore[dict-item]
+    ast.Dict: Evaluator.dict_,  # type: ignore[dict-item]
+    ast.JoinedStr: Evaluator.joined,  # type: ignore[dict-item]
+    ast.UnaryOp: Evaluator.unary,  # type: ignore[dict-item]
+    ast.BinOp: Evaluator.binary,  # type: ignore[dict-item]
+    ast.Attribute: Evaluator.attribute,  # type: ignore[dict-item]
+    ast.Subscript: Evaluator.subscript,  # type: ignore[dict-item]
+    ast.Call: Evaluator.call,  # type: ignore[dict-item]
+}
