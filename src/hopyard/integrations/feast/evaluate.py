@@ -176,7 +176,7 @@ class Evaluator:
         if isinstance(value, Module) and node.attr in value:
             return value[node.attr]
         if isinstance(value, Path) and node.attr in ("parent", "name", "stem", "parents"):
-            return value.parents if node.attr == "parents" else getattr(value, node.attr)
+            return list(value.parents) if node.attr == "parents" else getattr(value, node.attr)
         if isinstance(value, Made) and node.attr in value.kwargs:
             return value.kwargs[node.attr]
         raise _CannotReadError(f"an attribute that is not read ({_shown(node)})", node)
@@ -190,8 +190,10 @@ class Evaluator:
             if isinstance(features, list) and all(isinstance(name, str) for name in features):
                 return Projection(value, tuple(features))
             raise _CannotReadError(f"a selection of features that is not read ({_shown(node)})", node)
-        if isinstance(value, (dict, list, tuple)) or type(value).__name__.endswith("parents"):
-            return value[index]  # type: ignore[index,call-overload]
+        if isinstance(value, dict):
+            return value[index]
+        if isinstance(value, (list, tuple)) and isinstance(index, int):
+            return value[index]
         raise _CannotReadError(f"an item that is not read ({_shown(node)})", node)
 
     def call(self, node: ast.Call) -> object:
@@ -283,10 +285,18 @@ def _duration(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[st
 
 
 def _dict(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    return dict(*args, **kwargs)  # type: ignore[call-overload]
+    return dict(*args, **kwargs)
 
 
-def _of_path(function: Callable[..., str]) -> Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]:
+def _list(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    if any(not isinstance(value, (list, tuple, dict)) for value in args):
+        raise TypeError("it takes a list")
+    return [item for value in args if isinstance(value, (list, tuple, dict)) for item in value]
+
+
+def _of_path(
+    function: Callable[..., str],
+) -> Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]:
     return lambda evaluator, args, kwargs: function(*args)
 
 
@@ -299,8 +309,8 @@ _FUNCTIONS: dict[str, Callable[[Evaluator, tuple[object, ...], Mapping[str, obje
     "builtins.int": lambda evaluator, args, kwargs: int(*args),  # type: ignore[call-overload]
     "builtins.float": lambda evaluator, args, kwargs: float(*args),  # type: ignore[arg-type]
     "builtins.dict": _dict,
-    "builtins.list": lambda evaluator, args, kwargs: list(*args),  # type: ignore[call-overload]
-    "builtins.tuple": lambda evaluator, args, kwargs: tuple(*args),  # type: ignore[call-overload]
+    "builtins.list": _list,
+    "builtins.tuple": _list,
     "datetime.timedelta": _timedelta,
     "google.protobuf.duration_pb2.Duration": _duration,
     "pathlib.Path": _path,

@@ -38,7 +38,9 @@ _ABSENT = {
     "ValidationReference": "nothing like it: check training data in your pipeline before you train.",
     "LabelView": "insert the labels into a feature group, and make it the left-most group of a feature view.",
 }
-_SERVED_ELSEWHERE = frozenset({"RequestSource", "FileSource", "Entity", "Field", "Feature", "Array", "Project"})
+_SERVED_ELSEWHERE = frozenset(
+    {"RequestSource", "FileSource", "Entity", "Field", "Feature", "Array", "Project"}
+)
 """What means nothing alone."""
 
 
@@ -83,7 +85,9 @@ class _Interpreter:
             self.definitions.absent.append(Finding(_what(made), made.where, message))
         elif made.kind not in _SERVED_ELSEWHERE | _STREAMS and not made.kind.endswith(("Source", "Format")):
             self.definitions.absent.append(
-                Finding(_what(made), made.where, f"feast.{made.kind} is not known to this import; it is left out.")
+                Finding(
+                    _what(made), made.where, f"feast.{made.kind} is not known to this import; it is left out."
+                )
             )
 
     def _register_entity(self, made: Made) -> None:
@@ -152,28 +156,35 @@ class _Interpreter:
             )
         function = made.given("udf", "feature_transformation", "aggregations")
         if function is not None:
-            return self._no_counterpart(
+            self._no_counterpart(
                 made,
                 name,
                 "its rows are made by a transformation or aggregations, which are code that is not run. Compute them "
                 f"in a pipeline, insert them into a feature group {name!r}, and import again.",
             )
+            return None
         if isinstance(source, Unreadable):
             raise _CannotUseError(f"its source cannot be read: {_why(source)}")
         if not isinstance(source, Made):
-            kind = "other feature views" if isinstance(source, (list, Projection)) else "no source that is a file"
-            return self._no_counterpart(
+            kind = (
+                "other feature views"
+                if isinstance(source, (list, Projection))
+                else "no source that is a file"
+            )
+            self._no_counterpart(
                 made,
                 name,
                 f"it has {kind}. Insert its rows into a feature group {name!r}, and import again.",
             )
+            return None
         if source.kind != "FileSource":
-            return self._no_counterpart(
+            self._no_counterpart(
                 made,
                 name,
                 f"its rows come from a {source.kind}. Read them with that system's own client, insert them into a "
                 f"feature group {name!r}, and import again.",
             )
+            return None
         return self._source(source, name, made)
 
     def _no_counterpart(self, made: Made, name: str, message: str) -> None:
@@ -189,12 +200,13 @@ class _Interpreter:
             raise _CannotUseError(f"the path of its source at {source.where} cannot be used: {_why(path)}")
         scheme = path.partition("://")[0] if "://" in path else ""
         if scheme and scheme != "file":
-            return self._no_counterpart(
+            self._no_counterpart(
                 view,
                 name,
                 f"its rows are at {path}, which is not on this machine. Copy the file, and change the path of its "
                 f"source ({source.where}).",
             )
+            return None
         return SourceDefinition(
             path=path.removeprefix("file://"),
             format=_format(source, path),
@@ -251,7 +263,9 @@ class _Interpreter:
         name = _text(made, "name", required=True)
         clash = next((service for service in self.definitions.services if service.name == name), None)
         if clash is not None:
-            raise _CannotUseError(f"another feature service has this name, at {clash.where}: rename one of them")
+            raise _CannotUseError(
+                f"another feature service has this name, at {clash.where}: rename one of them"
+            )
         given = _argument(made, "features")
         if not isinstance(given, (list, tuple)):
             raise _CannotUseError(f"features= cannot be used: {_why(given)}")
@@ -267,7 +281,9 @@ class _Interpreter:
             elif projection.view.kind in VIEWS:
                 parts.append(Part(view, projection.features, projection.alias, projection.join_key_map))
             else:
-                raise _CannotUseError(f"an item of features= is a {projection.view.kind}, which is no feature view")
+                raise _CannotUseError(
+                    f"an item of features= is a {projection.view.kind}, which is no feature view"
+                )
         self.definitions.services.append(
             ServiceDefinition(
                 name=name,
@@ -344,8 +360,10 @@ def _format(source: Made, path: str) -> str:
 
 
 def _is_texts(values: object) -> bool:
-    return isinstance(values, Sequence) and not isinstance(values, str) and all(
-        isinstance(value, str) for value in values
+    return (
+        isinstance(values, Sequence)
+        and not isinstance(values, str)
+        and all(isinstance(value, str) for value in values)
     )
 
 
@@ -367,7 +385,7 @@ def _why(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return next((_why(item) for item in value if isinstance(item, Unreadable)), f"it is {value!r}")
     if isinstance(value, dict):
-        return next((_why(item) for item in value.values() if isinstance(item, Unreadable)), f"it is {value!r}")
+        return next(
+            (_why(item) for item in value.values() if isinstance(item, Unreadable)), f"it is {value!r}"
+        )
     return f"it is {value!r}"
-
-

@@ -102,10 +102,7 @@ def _ignored(repository: Path) -> set[Path]:
         return set()
     patterns = [line.split("#")[0].strip().strip("/") for line in lines]
     return {
-        path
-        for pattern in patterns
-        if pattern and ".." not in pattern
-        for path in repository.glob(pattern)
+        path for pattern in patterns if pattern and ".." not in pattern for path in repository.glob(pattern)
     }
 
 
@@ -130,9 +127,13 @@ class _Reader:
                 self._statement(statement, evaluator)
         except (SyntaxError, ValueError, OSError) as error:
             line = getattr(error, "lineno", None) or 1
-            self._unread(Where(str(file.relative_to(self.repository)), line), f"this is no Python file: {error}")
+            self._unread(
+                Where(str(file.relative_to(self.repository)), line), f"this is no Python file: {error}"
+            )
         except (RecursionError, MemoryError):
-            self._unread(Where(str(file.relative_to(self.repository)), 1), "it is nested too deeply to be read")
+            self._unread(
+                Where(str(file.relative_to(self.repository)), 1), "it is nested too deeply to be read"
+            )
         return names
 
     def _unread(self, where: Where, message: str) -> None:
@@ -153,7 +154,9 @@ class _Reader:
             case ast.AnnAssign(value=ast.expr() as right):
                 self._bind(node.target, self._read(right, evaluator), evaluator)
             case ast.AugAssign(target=ast.Name() as target):
-                right = ast.copy_location(ast.BinOp(ast.Name(target.id, ast.Load()), node.op, node.value), node)
+                right = ast.copy_location(
+                    ast.BinOp(ast.Name(target.id, ast.Load()), node.op, node.value), node
+                )
                 names[target.id] = self._read(ast.fix_missing_locations(right), evaluator)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._function(node, evaluator)
@@ -216,10 +219,14 @@ class _Reader:
                 )
         if kinds:
             place = _PLACES.get(type(node), "a statement that is not followed")
-            self._unread(evaluator.where(node), f"{', '.join(kinds)} in {place}: it cannot be read without running it")
+            self._unread(
+                evaluator.where(node), f"{', '.join(kinds)} in {place}: it cannot be read without running it"
+            )
 
     def _bind_module(self, alias: ast.alias, evaluator: Evaluator) -> None:
-        own = None if alias.name.partition(".")[0] == "feast" else self._own_file(alias.name, 0, evaluator.file)
+        own = (
+            None if alias.name.partition(".")[0] == "feast" else self._own_file(alias.name, 0, evaluator.file)
+        )
         if own and (alias.asname or "." not in alias.name):
             evaluator.names[alias.asname or alias.name] = Module(self.module(own))
         elif alias.asname:
@@ -230,7 +237,11 @@ class _Reader:
 
     def _import_from(self, node: ast.ImportFrom, evaluator: Evaluator) -> None:
         module = node.module or ""
-        own = None if module.partition(".")[0] == "feast" else self._own_file(module, node.level, evaluator.file)
+        own = (
+            None
+            if module.partition(".")[0] == "feast"
+            else self._own_file(module, node.level, evaluator.file)
+        )
         known = self.module(own) if own else {}
         for alias in node.names:
             name = alias.asname or alias.name
@@ -251,7 +262,9 @@ class _Reader:
             else:
                 beside = self._own_file(f"{module}.{alias.name}".lstrip("."), node.level, evaluator.file)
                 evaluator.names[name] = (
-                    Module(self.module(beside)) if beside and module != "feast" else Symbol(f"{module}.{alias.name}")
+                    Module(self.module(beside))
+                    if beside and module != "feast"
+                    else Symbol(f"{module}.{alias.name}")
                 )
 
     def _own_file(self, module: str, level: int, file: Path) -> Path | None:
@@ -266,7 +279,10 @@ class _Reader:
             tails = [parts, parts[1:]] if parts[:1] == [self.repository.name] else [parts]
         for folder in folders:
             for tail in tails:
-                for path in (folder.joinpath(*tail).with_suffix(".py") if tail else None, folder.joinpath(*tail, "__init__.py")):
+                for path in (
+                    folder.joinpath(*tail).with_suffix(".py") if tail else None,
+                    folder.joinpath(*tail, "__init__.py"),
+                ):
                     if path and path.is_file() and path.is_relative_to(self.repository):
                         return path
         return None

@@ -21,7 +21,9 @@ def read_settings(repository: Path) -> Mapping[str, Any]:
     """
     file = repository / FILE
     if not file.is_file():
-        found = sorted(str(path.parent) for path in repository.glob(f"*/{FILE}")) if repository.is_dir() else []
+        found = (
+            sorted(str(path.parent) for path in repository.glob(f"*/{FILE}")) if repository.is_dir() else []
+        )
         hint = f" There is one in {', '.join(found)}." if found else ""
         raise ConfigError(
             f"{repository} is no Feast repository: it has no {FILE}.{hint} Give the folder that has it."

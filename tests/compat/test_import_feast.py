@@ -1,0 +1,333 @@
+"""Feast repositories of each era, imported: what is created, and that its answers are those of Feast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hopyard
+from hopyard.errors import ConfigError
+from hopyard.integrations.feast import import_feast, plan_import
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+
+OLD = """
+    # Feast 0.10: entities by name, Feature, input=, Duration
+    from google.protobuf.duration_pb2 import Duration
+    from feast import Entity, Feature, FeatureView, FileSource, ValueType
+
+    driver_hourly_stats = FileSource(
+        path="%(path)s",
+        event_timestamp_column="datetime",
+        created_timestamp_column="created",
+    )
+    driver = Entity(name="driver_id", value_type=ValueType.INT64, description="driver id",)
+    driver_hourly_stats_view = FeatureView(
+        name="driver_hourly_stats",
+        entities=["driver_id"],
+        ttl=Duration(seconds=86400 * 1),
+        features=[
+            Feature(name="conv_rate", dtype=ValueType.FLOAT),
+            Feature(name="acc_rate", dtype=ValueType.FLOAT),
+            Feature(name="avg_daily_trips", dtype=ValueType.INT64),
+        ],
+        online=True,
+        input=driver_hourly_stats,
+        tags={},
+    )
+"""
+
+MIDDLE = """
+    # Feast 0.20: batch_source=, entities by name, timedelta, services with a selection
+    from datetime import timedelta
+    from feast import Entity, Feature, FeatureView, FileSource, ValueType, FeatureService
+
+    driver_hourly_stats = FileSource(
+        path="%(path)s",
+        event_timestamp_column="datetime",
+        created_timestamp_column="created",
+    )
+    driver = Entity(name="driver", join_key="driver_id", value_type=ValueType.INT64)
+    driver_hourly_stats_view = FeatureView(
+        name="driver_hourly_stats",
+        entities=["driver"],
+        ttl=timedelta(days=1),
+        features=[
+            Feature("conv_rate", ValueType.FLOAT),
+            Feature("acc_rate", ValueType.FLOAT),
+            Feature("avg_daily_trips", ValueType.INT64),
+        ],
+        batch_source=driver_hourly_stats,
+    )
+    service = FeatureService(
+        "driver_activity", [driver_hourly_stats_view[["conv_rate", "avg_daily_trips"]]], tags={"team": "rides"}
+    )
+"""
+
+NEW = """
+    # Feast 0.30 and later: Field, feast.types, entity objects, join_keys, timestamp_field
+    import os
+    from datetime import timedelta
+    from pathlib import Path
+    import feast
+    from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, RequestSource
+    from feast.on_demand_feature_view import on_demand_feature_view
+    from feast.types import Float32, Float64, Int64
+    import pandas as pd
+
+    HERE = Path(__file__).parent
+    DAY = timedelta(days=1)
+    driver = Entity(name="driver", join_keys=["driver_id"])
+    driver_stats_source = FileSource(
+        name="driver_hourly_stats_source",
+        path=f"{HERE}/" + os.path.join("data", "stats.parquet"),
+        timestamp_field="datetime",
+        created_timestamp_column="created",
+    )
+    driver_stats_fv = FeatureView(
+        name="driver_hourly_stats",
+        entities=[driver],
+        ttl=DAY * 2 - DAY,
+        schema=[
+            Field(name="driver_id", dtype=Int64),
+            Field(name="conv_rate", dtype=Float32),
+            Field(name="acc_rate", dtype=Float32),
+            Field(name="avg_daily_trips", dtype=Int64, description="Average daily trips"),
+        ],
+        online=True,
+        source=driver_stats_source,
+        tags={"team": "driver_performance"},
+        owner="rides@example.com",
+    )
+    input_request = RequestSource(name="vals_to_add", schema=[Field(name="val_to_add", dtype=Int64)])
+
+    @on_demand_feature_view(
+        sources=[driver_stats_fv, input_request],
+        schema=[Field(name="conv_rate_plus_val1", dtype=Float64)],
+    )
+    def transformed_conv_rate(inputs: pd.DataFrame) -> pd.DataFrame:
+        df = pd.DataFrame()
+        df["conv_rate_plus_val1"] = inputs["conv_rate"] + inputs["val_to_add"]
+        return df
+
+    driver_activity_v1 = FeatureService(
+        name="driver_activity",
+        features=[driver_stats_fv[["conv_rate", "avg_daily_trips"]], transformed_conv_rate],
+    )
+    push = PushSource(name="driver_stats_push_source", batch_source=driver_stats_source)
+"""
+
+
+@pytest.fixture
+def fs(tmp_path: Path) -> hopyard.FeatureStore:
+    return hopyard.login(tmp_path / "store").get_feature_store()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    folder = tmp_path / "feature_repo"
+    (folder / "data").mkdir(parents=True)
+    (folder / "feature_store.yaml").write_text(
+        "project: rides\nprovider: local\nregistry: data/registry.db\nonline_store:\n    type: sqlite\n"
+        "    path: data/online.db\nentity_key_serialization_version: 3\n"
+    )
+    return folder
+
+
+def stats(n: int = 400, seed: int = 1) -> pd.DataFrame:
+    """Return rows with repeated (key, time), of which the newest `created` counts, in no order."""
+    rng = np.random.default_rng(seed)
+    hours = rng.integers(0, 24 * 9, n)
+    return pd.DataFrame(
+        {
+            "datetime": pd.Timestamp("2026-01-01") + pd.to_timedelta(hours, unit="h"),
+            "driver_id": rng.integers(1001, 1006, n),
+            "conv_rate": rng.random(n).astype("float32"),
+            "acc_rate": rng.random(n).astype("float32"),
+            "avg_daily_trips": rng.integers(0, 1000, n).astype("int32"),
+            "created": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.permutation(n), unit="min"),
+        }
+    )
+
+
+def define(repo: Path, text: str, name: str = "example.py", **values: object) -> None:
+    (repo / name).write_text(dedent(text % values if values else text))
+
+
+def entity_rows(n: int = 200, seed: int = 2) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    minutes = rng.integers(0, 24 * 60 * 11, n)
+    minutes[: n // 4] -= minutes[: n // 4] % 60  # equal times count as known
+    return pd.DataFrame(
+        {
+            "driver_id": rng.integers(1000, 1007, n),
+            "event_timestamp": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(minutes, unit="m"),
+            "order": np.arange(n),
+        }
+    )
+
+
+def by_hand(
+    rows: pd.DataFrame, facts: pd.DataFrame, features: list[str], ttl: timedelta | None
+) -> pd.DataFrame:
+    """Return Feast's point-in-time join, written out: newest event time, then newest `created`, within the ttl."""
+    found = []
+    for row in rows.itertuples():
+        at = row.event_timestamp.tz_localize(None)
+        known = facts[(facts["driver_id"] == row.driver_id) & (facts["datetime"] <= at)]
+        if ttl is not None:
+            known = known[known["datetime"] >= at - ttl]
+        known = known.sort_values(["datetime", "created"])
+        found.append([None] * len(features) if known.empty else known.iloc[-1][features].tolist())
+    return pd.DataFrame(found, columns=features)
+
+
+def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    for name in expected.columns:
+        np.testing.assert_array_equal(
+            found[name].astype("float64").to_numpy(),
+            expected[name].astype("float64").to_numpy(),
+            err_msg=name,
+        )
+
+
+ERAS: Mapping[str, str] = {"0.10": OLD, "0.20": MIDDLE, "0.30": NEW}
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_features_are_those_of_feasts_join(era: str, repo: Path, fs: hopyard.FeatureStore) -> None:
+    facts = stats()
+    facts.to_parquet(repo / "data" / "stats.parquet")
+    define(repo, ERAS[era], **({} if era == "0.30" else {"path": "data/stats.parquet"}))
+    done = import_feast(fs, repo)
+    assert done.problems == []
+    group = fs.get_feature_group("driver_hourly_stats")
+    assert (group.primary_key, group.event_time, group.ttl) == (["driver_id"], "datetime", timedelta(days=1))
+    assert group.online_enabled
+    types = {feature.name: feature.type for feature in group.spec.features}
+    assert types["conv_rate"] == "float" and types["avg_daily_trips"] == "bigint"
+    assert len(group.read()) == len(facts.drop_duplicates(["driver_id", "datetime"])) < len(facts)
+
+    rows = entity_rows()
+    if era == "0.10":  # without a service, features are joined to the rows by hand
+        query = fs.spine(rows, event_time="event_timestamp", primary_key="driver_id").join(
+            group.select_features()
+        )
+        found = query.read()
+        assert_same(
+            found, by_hand(rows, facts, ["conv_rate", "acc_rate", "avg_daily_trips"], timedelta(days=1))
+        )
+        return
+    view = fs.get_feature_view("driver_activity")
+    assert view.features == ["conv_rate", "avg_daily_trips"]
+    features, y = view.training_data(spine=rows)
+    assert y is None
+    assert list(features.columns) == [*rows.columns, "conv_rate", "avg_daily_trips"]
+    expected = by_hand(rows, facts, ["conv_rate", "avg_daily_trips"], timedelta(days=1))
+    assert 0 < expected["conv_rate"].isna().sum() < len(rows)
+    assert_same(features, expected)
+
+
+def test_vectors_are_the_newest_rows(repo: Path, fs: hopyard.FeatureStore) -> None:
+    facts = stats().assign(
+        datetime=lambda df: df["datetime"] + (pd.Timestamp.now().floor("h") - df["datetime"].max())
+    )
+    facts.to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    import_feast(fs, repo)
+    view = fs.get_feature_view("driver_activity")
+    view.init_serving()
+    assert view.serving_keys == ["driver_id"]
+    latest = facts.sort_values(["datetime", "created"]).groupby("driver_id").last()
+    fresh = latest[latest["datetime"] > pd.Timestamp.now() - timedelta(hours=23)]
+    assert len(fresh)
+    for driver, row in fresh.iterrows():
+        vector = view.get_feature_vector({"driver_id": driver})
+        assert vector == [pytest.approx(row["conv_rate"]), row["avg_daily_trips"]]
+    assert view.get_feature_vector({"driver_id": 7}, allow_missing=True) == [None, None]
+
+
+def test_again_changes_nothing(repo: Path, fs: hopyard.FeatureStore) -> None:
+    stats().to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    first = import_feast(fs, repo)
+    commits = fs.get_feature_group("driver_hourly_stats").commit_details()
+    again = import_feast(fs, repo)
+    assert [group["status"] for group in first.document()["feature_groups"]] == ["created"]
+    assert [group["status"] for group in again.document()["feature_groups"]] == ["unchanged"]
+    assert [view["status"] for view in again.document()["feature_views"]] == ["unchanged"]
+    assert fs.get_feature_group("driver_hourly_stats").commit_details() == commits
+    assert len(fs.list_feature_groups()) == 2 and len(fs.list_feature_views()) == 1
+
+
+def test_a_file_that_grew_brings_its_new_rows(repo: Path, fs: hopyard.FeatureStore) -> None:
+    facts = stats()
+    facts.iloc[:300].to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    import_feast(fs, repo)
+    facts.to_parquet(repo / "data" / "stats.parquet")
+    again = import_feast(fs, repo)
+    assert again.document()["feature_groups"][0]["status"] == "rows added"
+    features, _ = fs.get_feature_view("driver_activity").training_data(spine=entity_rows())
+    assert_same(features, by_hand(entity_rows(), facts, ["conv_rate", "avg_daily_trips"], timedelta(days=1)))
+
+
+def test_what_differs_is_told_and_nothing_changes(repo: Path, fs: hopyard.FeatureStore) -> None:
+    stats().to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    import_feast(fs, repo)
+    define(repo, NEW.replace("ttl=DAY * 2 - DAY", "ttl=DAY * 3"))
+    with pytest.raises(ConfigError, match="ttl is 1 day, 0:00:00, not 3 days, 0:00:00"):
+        import_feast(fs, repo)
+    define(repo, NEW.replace('["conv_rate", "avg_daily_trips"]]', '["conv_rate"]]'))
+    with pytest.raises(ConfigError, match="driver_activity_1 already, with other features"):
+        import_feast(fs, repo)
+
+
+def test_what_has_no_counterpart_is_told_with_its_line(repo: Path, fs: hopyard.FeatureStore) -> None:
+    stats().to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    absent = plan_import(repo, fs).document()["no_counterpart"]
+    assert {found["what"] for found in absent} == {
+        "on demand feature view 'transformed_conv_rate'",
+        "feature service 'driver_activity'",
+    }
+    line = next(i for i, text in enumerate(dedent(NEW).splitlines(), 1) if text.startswith("def transformed"))
+    assert f"example.py:{line}" in {found["where"] for found in absent}
+
+
+def test_groups_are_described_and_tagged(repo: Path, fs: hopyard.FeatureStore) -> None:
+    stats().to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    import_feast(fs, repo)
+    group = fs.get_feature_group("driver_hourly_stats")
+    assert group.tags == {"team": "driver_performance", "owner": "rides@example.com"}
+    assert group["avg_daily_trips"].description == "Average daily trips"
+
+
+def test_without_data_the_groups_are_empty(repo: Path, fs: hopyard.FeatureStore) -> None:
+    stats().to_parquet(repo / "data" / "stats.parquet")
+    define(repo, NEW)
+    import_feast(fs, repo, with_data=False)
+    assert len(fs.get_feature_group("driver_hourly_stats").read()) == 0
+    import_feast(fs, repo)
+    assert len(fs.get_feature_group("driver_hourly_stats").read()) > 0
+
+
+def test_pieces_give_the_rows_of_the_whole(repo: Path) -> None:
+    facts = stats(1_000)
+    facts.to_parquet(repo / "data" / "stats.parquet", row_group_size=90)
+    define(repo, NEW)
+    plan = plan_import(repo).groups[0]
+    pieces = [table for table, _ in plan.source.tables(plan.rows, 100)]
+    assert len(pieces) > 5
+    found = pd.concat(piece.to_pandas() for piece in pieces).sort_values(["driver_id", "datetime"])
+    kept = facts.sort_values("created").drop_duplicates(["driver_id", "datetime"], keep="last")
+    kept = kept.sort_values(["driver_id", "datetime"])
+    assert found["conv_rate"].tolist() == kept["conv_rate"].tolist()
