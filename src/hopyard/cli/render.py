@@ -299,10 +299,10 @@ def feast_import(document: Document) -> None:
     _table("Feature views", views, none="No feature views.")
     if document["renamed"]:
         _table("Renamed", document["renamed"])
-    for title, name in (("No counterpart", "no_counterpart"), ("Notes", "notes"), ("Problems", "problems")):
+    for name in ("no_counterpart", "not_readable", "notes", "problems"):
         if document[name]:
             typer.echo()
-            _line(title)
+            _line(name.replace("_", " ").capitalize())
         for found in document[name]:
             where = f"{found['where']}: " if found["where"] else ""
             style = "red" if name == "problems" else ""

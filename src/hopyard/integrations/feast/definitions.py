@@ -102,6 +102,8 @@ class Definitions:
     services: list[ServiceDefinition] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     """What must be mended before anything is imported."""
+    unreadable: list[Finding] = field(default_factory=list)
+    """What only running a file could tell; it is left out."""
     absent: list[Finding] = field(default_factory=list)
     """What has no counterpart, with what to do."""
     notes: list[Finding] = field(default_factory=list)

@@ -17,7 +17,7 @@ from hopyard.integrations.feast.definitions import (
 )
 from hopyard.integrations.feast.dtypes import feature_type, shown
 from hopyard.integrations.feast.read import Found
-from hopyard.integrations.feast.values import Made, Projection, Unreadable
+from hopyard.integrations.feast.values import Made, Projection, Symbol, Unreadable
 
 VIEWS = frozenset({"FeatureView", "BatchFeatureView", "StreamFeatureView"})
 _POSITIONAL = {
@@ -38,10 +38,8 @@ _ABSENT = {
     "ValidationReference": "nothing like it: check training data in your pipeline before you train.",
     "LabelView": "insert the labels into a feature group, and make it the left-most group of a feature view.",
 }
-_SERVED_ELSEWHERE = frozenset(
-    {"RequestSource", "FileSource", "Entity", "Field", "Feature", "Array", "Project"}
-)
-"""What means nothing alone."""
+_REGISTERED = ("View", "Service", "Table", "Dataset", "Reference", "Permission")
+"""How the classes end that Feast keeps in its registry, also those of versions to come."""
 
 
 class _CannotUseError(Exception):
@@ -57,7 +55,8 @@ class _Interpreter:
     def __init__(self, found: Found) -> None:
         self.definitions = Definitions()
         for unread in found.unread:
-            self.definitions.problems.append(Finding("definition file", unread.where, unread.message))
+            found_in = self.definitions.problems if unread.is_broken else self.definitions.unreadable
+            found_in.append(Finding("definition file", unread.where, unread.message))
         objects = [made for _, made in found.objects]
         self.entities: dict[str, EntityDefinition] = {}
         self.absent_views: dict[str, Finding] = {}
@@ -77,13 +76,20 @@ class _Interpreter:
         try:
             use(made)  # type: ignore[operator]
         except _CannotUseError as error:
-            self.definitions.problems.append(Finding(_what(made), made.where, str(error)))
+            finding = Finding(_what(made), made.where, str(error))
+            if not _has_unreadable(made):
+                self.definitions.problems.append(finding)
+                return
+            self.definitions.unreadable.append(finding)
+            name = _argument(made, "name")
+            if made.kind in VIEWS and isinstance(name, str):
+                self.absent_views[name] = finding
 
     def _other(self, made: Made) -> None:
         message = _ABSENT.get(made.kind)
         if message is not None:
             self.definitions.absent.append(Finding(_what(made), made.where, message))
-        elif made.kind not in _SERVED_ELSEWHERE | _STREAMS and not made.kind.endswith(("Source", "Format")):
+        elif made.kind.endswith(_REGISTERED):
             self.definitions.absent.append(
                 Finding(
                     _what(made), made.where, f"feast.{made.kind} is not known to this import; it is left out."
@@ -143,17 +149,18 @@ class _Interpreter:
         source = made.given("source", "batch_source", "input")
         if made.kind == "StreamFeatureView" or (isinstance(source, Made) and source.kind in _STREAMS):
             stream = source if isinstance(source, Made) else made
-            source = made.given("batch_source", "input")
-            if not isinstance(source, Made) or source is stream:
-                source = stream.given("batch_source") or (stream if stream.kind == "FileSource" else None)
-            self.definitions.notes.append(
-                Finding(
-                    f"feature view {name!r}",
-                    made.where,
-                    f"the rows of its {stream.kind} are not imported, only those of its batch source. "
-                    "Insert new rows with FeatureGroup.insert().",
+            if stream.kind != "FileSource":
+                source = stream.given("batch_source") or made.given("batch_source") or stream
+            kind = stream.kind if stream.kind in _STREAMS else made.kind
+            if isinstance(source, Made) and source is not stream:
+                self.definitions.notes.append(
+                    Finding(
+                        f"feature view {name!r}",
+                        made.where,
+                        f"the rows of its {kind} are not imported, only those of its batch source. "
+                        "Insert new rows with FeatureGroup.insert()",
+                    )
                 )
-            )
         function = made.given("udf", "feature_transformation", "aggregations")
         if function is not None:
             self._no_counterpart(
@@ -163,7 +170,7 @@ class _Interpreter:
                 f"in a pipeline, insert them into a feature group {name!r}, and import again.",
             )
             return None
-        if isinstance(source, Unreadable):
+        if isinstance(source, (Symbol, Unreadable)):
             raise _CannotUseError(f"its source cannot be read: {_why(source)}")
         if not isinstance(source, Made):
             kind = (
@@ -359,6 +366,25 @@ def _format(source: Made, path: str) -> str:
     return "csv" if path.lower().endswith((".csv", ".csv.gz")) else "parquet"
 
 
+def _is_foreign(value: object) -> bool:
+    return isinstance(value, Symbol) and value.package not in ("feast", "builtins")
+
+
+def _has_unreadable(value: object, depth: int = 8) -> bool:
+    """Return whether a value, or something that it is made of, cannot be read."""
+    if isinstance(value, Unreadable) or _is_foreign(value):
+        return True
+    if depth == 0:
+        return False
+    if isinstance(value, Made):
+        return any(_has_unreadable(inner, depth - 1) for inner in (*value.args, *value.kwargs.values()))
+    if isinstance(value, Projection):
+        return _has_unreadable(value.view, depth - 1)
+    if isinstance(value, dict):
+        return any(_has_unreadable(inner, depth - 1) for inner in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_unreadable(inner, depth - 1) for inner in value)
+
+
 def _is_texts(values: object) -> bool:
     return (
         isinstance(values, Sequence)
@@ -377,13 +403,15 @@ def _why(value: object) -> str:
     """Return why a value cannot be used."""
     if isinstance(value, Unreadable):
         return f"{value.reason.removeprefix('!')} ({value.where}). Write the value itself there"
+    if isinstance(value, Symbol):
+        return f"it is {value.path}, of a package that is not read"
     if value is None:
         return "it is not given"
     if isinstance(value, (Made, Projection)):
         kind = value.kind if isinstance(value, Made) else "projection"
         return f"it is a {kind}"
     if isinstance(value, (list, tuple)):
-        return next((_why(item) for item in value if isinstance(item, Unreadable)), f"it is {value!r}")
+        return next((_why(item) for item in value if _has_unreadable(item, 0)), f"it is {value!r}")
     if isinstance(value, dict):
         return next(
             (_why(item) for item in value.values() if isinstance(item, Unreadable)), f"it is {value!r}"

@@ -48,6 +48,8 @@ class Unread:
 
     where: Where
     message: str
+    is_broken: bool = False
+    """Whether Feast could not read it, either."""
 
 
 @dataclass(slots=True)
@@ -84,14 +86,19 @@ def read_definitions(repository: Path) -> Found:
 
 def _files(repository: Path) -> list[Path]:
     ignored = _ignored(repository)
-    return sorted(
-        file
-        for file in repository.rglob("*.py")
-        if not any(
-            part.startswith(".") or part in SKIPPED_FOLDERS for part in file.relative_to(repository).parts
-        )
-        and not any(file.is_relative_to(folder) or file == folder for folder in ignored)
-    )
+    found: list[Path] = []
+    for folder, folders, files in os.walk(repository):
+        here = Path(folder)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in SKIPPED_FOLDERS
+            and here / name not in ignored
+            and not (here / name / "pyvenv.cfg").exists()
+        ]
+        found += [here / name for name in files if name.endswith(".py") and here / name not in ignored]
+    return sorted(found)
 
 
 def _ignored(repository: Path) -> set[Path]:
@@ -128,7 +135,9 @@ class _Reader:
         except (SyntaxError, ValueError, OSError) as error:
             line = getattr(error, "lineno", None) or 1
             self._unread(
-                Where(str(file.relative_to(self.repository)), line), f"this is no Python file: {error}"
+                Where(str(file.relative_to(self.repository)), line),
+                f"this is no Python file: {error}",
+                is_broken=True,
             )
         except (RecursionError, MemoryError):
             self._unread(
@@ -136,8 +145,8 @@ class _Reader:
             )
         return names
 
-    def _unread(self, where: Where, message: str) -> None:
-        self.found.unread.append(Unread(where, message))
+    def _unread(self, where: Where, message: str, *, is_broken: bool = False) -> None:
+        self.found.unread.append(Unread(where, message, is_broken))
 
     def _statement(self, node: ast.stmt, evaluator: Evaluator) -> None:
         names = evaluator.names

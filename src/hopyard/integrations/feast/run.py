@@ -27,6 +27,7 @@ class FeastImport:
 
     Attributes:
         problems: what must be mended first; while there are any, nothing is created.
+        unreadable: what only running the repository could tell; it is left out.
         absent: what has no counterpart, with what to do.
         notes: what is imported in another form.
         renamed: names that Hopyard does not take, and the ones that were taken.
@@ -38,6 +39,7 @@ class FeastImport:
     groups: Sequence[GroupPlan]
     views: Sequence[ViewPlan]
     problems: list[Finding]
+    unreadable: list[Finding]
     absent: list[Finding]
     notes: list[Finding]
     renamed: list[tuple[str, str, str]] = field(default_factory=list)
@@ -79,6 +81,7 @@ class FeastImport:
             "feature_views": [self._view(plan) for plan in self.views],
             "renamed": [{"what": what, "from": old, "to": new} for what, old, new in self.renamed],
             "problems": [_finding(found) for found in self.problems],
+            "not_readable": [_finding(found) for found in self.unreadable],
             "no_counterpart": [_finding(found) for found in self.absent],
             "notes": [_finding(found) for found in self.notes],
         }
@@ -145,6 +148,7 @@ def plan_import(
         groups=groups,
         views=views,
         problems=definitions.problems,
+        unreadable=definitions.unreadable,
         absent=definitions.absent,
         notes=definitions.notes,
         renamed=_renamed(groups, views),
@@ -179,17 +183,18 @@ def _finding(found: Finding) -> dict[str, Any]:
 
 def _tell_what_is_missing(definitions: Definitions, settings: Mapping[str, Any], folder: Path) -> None:
     registry = registry_file(settings, folder)
-    if not definitions.views and not definitions.absent and not definitions.problems:
+    is_empty = not (definitions.views or definitions.absent or definitions.unreadable or definitions.problems)
+    if is_empty:
         more = f" Its registry {registry} is not read: import needs the definition files." if registry else ""
         definitions.problems.append(
             Finding("repository", None, f"no Python file in {folder} defines a feature view.{more}")
         )
-    elif registry and definitions.problems:
+    elif registry and definitions.unreadable:
         definitions.notes.append(
             Finding(
                 "registry",
                 None,
-                f"{registry} is not read: where a definition cannot be read, write its values into the file",
+                f"{registry} has what could not be read, and is not read either: write the values into the files",
             )
         )
     if definitions.views and not definitions.services:
