@@ -233,16 +233,23 @@ class _Reader:
             )
 
     def _bind_module(self, alias: ast.alias, evaluator: Evaluator) -> None:
-        own = (
-            None if alias.name.partition(".")[0] == "feast" else self._own_file(alias.name, 0, evaluator.file)
-        )
-        if own and (alias.asname or "." not in alias.name):
-            evaluator.names[alias.asname or alias.name] = Module(self.module(own))
+        package, *rest = alias.name.split(".")
+        own = None if package == "feast" else self._own_file(alias.name, 0, evaluator.file)
+        if own is None:
+            evaluator.names[alias.asname or package] = Symbol(alias.name if alias.asname else package)
         elif alias.asname:
-            evaluator.names[alias.asname] = Symbol(alias.name)
-        else:
-            package = alias.name.partition(".")[0]
-            evaluator.names[package] = Symbol(package)
+            evaluator.names[alias.asname] = Module(self.module(own))
+        else:  # `import a.b` binds a, which has b
+            outer = self._own_file(package, 0, evaluator.file)
+            top = evaluator.names.get(package)
+            if not isinstance(top, Module):
+                top = Module(self.module(outer)) if outer else Module()
+            evaluator.names[package] = inner = top
+            for part in rest[:-1]:
+                found = inner.get(part)
+                inner[part] = inner = found if isinstance(found, Module) else Module()
+            if rest:
+                inner[rest[-1]] = Module(self.module(own))
 
     def _import_from(self, node: ast.ImportFrom, evaluator: Evaluator) -> None:
         module = node.module or ""
@@ -263,6 +270,10 @@ class _Reader:
                     evaluator.names.update({kind: Symbol(f"{module}.{kind}") for kind in FEAST_TYPES})
             elif own and alias.name in known:
                 evaluator.names[name] = known[alias.name]
+            elif own and (
+                inner := self._own_file(f"{module}.{alias.name}".lstrip("."), node.level, evaluator.file)
+            ):
+                evaluator.names[name] = Module(self.module(inner))
             elif own:
                 evaluator.names[name] = Unreadable(
                     f"{alias.name!r} is not assigned in {own.relative_to(self.repository)}",
