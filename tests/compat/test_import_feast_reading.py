@@ -110,8 +110,8 @@ def test_files_that_import_each_other_in_a_circle_are_read(tmp_path: Path) -> No
         a='from feast import *\ndriver = Entity(name="driver")\nimport b\nfrom b import s\n'
         'v = FeatureView(name="v", entities=[driver], source=s)',
     )
-    assert [(found_view.name, found_view.entities[0].join_key) for found_view in found.views] == [
-        ("v", "driver")
+    assert [(found_view.name, found_view.entities[0].join_keys) for found_view in found.views] == [
+        ("v", ("driver",))
     ]
 
 
@@ -213,8 +213,8 @@ def test_names_come_from_other_files_in_every_form_of_import(tmp_path: Path) -> 
         """,
     )
     assert found.problems == [] and found.unreadable == []
-    assert [(v.name, v.entities[0].join_key, v.source.path, v.ttl) for v in found.views] == [
-        (name, "id", "x", timedelta(days=2)) for name in "abc"
+    assert [(v.name, v.entities[0].join_keys, v.source.path, v.ttl) for v in found.views] == [
+        (name, ("id",), "x", timedelta(days=2)) for name in "abc"
     ]
 
 
@@ -303,7 +303,7 @@ def test_what_only_running_could_tell_is_told(text: str, reason: str, tmp_path: 
             "negative",
         ),
         ('v = FeatureView(name="v", entities=[driver], source=FileSource())', "the path of its source"),
-        ('e = Entity(name="e", join_keys=["a", "b"])', "2 join keys"),
+        ('e = Entity(name="e", join_keys="a")', "join_keys cannot be used: it is 'a'"),
         ('s = FeatureService(name="s", features=[driver])', "is a Entity, which is no feature view"),
         (
             'v = FeatureView(name="v", entities=[driver], source=FileSource(path="x"))\n'

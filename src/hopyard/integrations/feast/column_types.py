@@ -39,6 +39,11 @@ def decide(
     """
     if pa.types.is_null(arrow):
         return (declared, "") if declared else (None, "it has only nulls, and no type is declared")
+    if pa.types.is_map(arrow):
+        entries = pa.list_(pa.struct([("key", arrow.key_type), ("value", arrow.item_type)]))
+        return str(
+            from_arrow(entries, column=column)
+        ), "it is a map in the file, and kept as an array of its entries"
     own = from_arrow(arrow, column=column)
     if declared is None or str(own) == declared:
         return str(own), ""

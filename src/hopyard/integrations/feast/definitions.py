@@ -21,10 +21,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class EntityDefinition:
-    """What rows are about, and the column that names it."""
+    """What rows are about, and the columns that name it: one, and from Feast 0.55 on perhaps several."""
 
     name: str
-    join_key: str
+    join_keys: tuple[str, ...]
     type: str | None
     """As a feature type of Hopyard; None: not declared."""
     description: str

@@ -43,6 +43,8 @@ def shown(dtype: object) -> str:
     """Return a dtype as its file writes it."""
     if isinstance(dtype, Symbol):
         return dtype.name
+    if isinstance(dtype, dict):
+        return ", ".join(f"{name}: {shown(value)}" for name, value in dtype.items())
     if isinstance(dtype, Made):
         return f"{dtype.kind}({', '.join(shown(value) for value in dtype.args)})"
     return "not readable"

@@ -104,15 +104,16 @@ def _plan(draft: _Draft, repository: Path, clock: Clock) -> GroupPlan | None:
         return None
     to_source = {name: column for column, name in view.source.field_mapping.items()}
     file = SourceFile(path, view.source.format, _csv_types(view, to_source))
-    keys = [entity.join_key for entity in view.entities]
+    keys = [key for entity in view.entities for key in entity.join_keys]
     if len(set(keys)) < len(keys):
         draft.problems.append(f"two of its entities have one join key ({', '.join(keys)})")
     time = _event_time(draft, file, to_source)
     created = _column(draft, file, to_source, view.source.created, "created_timestamp_column")
     key_types = {declared.name: declared.type for declared in view.fields if declared.type}
     for entity in view.entities:
-        declared = key_types.get(entity.join_key) or key_types.get(entity.name) or entity.type
-        _add_column(draft, file, to_source, entity.join_key, declared, "join key", entity.description)
+        for key in entity.join_keys:
+            declared = key_types.get(key) or key_types.get(entity.name) or entity.type
+            _add_column(draft, file, to_source, key, declared, "join key", entity.description)
     n_keys = len(draft.columns)
     features = _features(draft, file, to_source, keys, time, created)
     if draft.problems or time is None:
@@ -155,7 +156,7 @@ def _csv_types(view: ViewDefinition, to_source: Mapping[str, str]) -> dict[str, 
     """Return the types to read a CSV file with: times as text, which may have a zone or not."""
     types: dict[str, pa.DataType] = {}
     for name, declared in [
-        *((entity.join_key, entity.type) for entity in view.entities),
+        *((key, entity.type) for entity in view.entities for key in entity.join_keys),
         *((declared.name, declared.type) for declared in view.fields),
     ]:
         if declared and not declared.startswith(("array", "timestamp")):
@@ -256,6 +257,7 @@ def _add_column(
         return
     arrow = file.schema.field(column).type
     if file.is_csv and declared == "timestamp" and pa.types.is_string(arrow):
+        file.latest(column)  # raises for a text that is no instant
         arrow = pa.timestamp("us")
     type_, note = decide(
         arrow, declared, column=column, casts=lambda wanted: file.casts_exactly(column, wanted)
@@ -286,9 +288,9 @@ def _check_names(draft: _Draft, columns: list[ColumnPlan], constant: str | None)
 
 def _is_future(draft: _Draft, file: SourceFile, time: str, clock: Clock) -> bool:
     """Return whether rows are dated later than now: online they would hide the rows of today."""
+    latest = file.latest(time)  # raises for a text that is no instant
     if not draft.view.online:
         return False
-    latest = file.latest(time)
     if latest is None or latest <= clock():
         return False
     draft.notes.append(

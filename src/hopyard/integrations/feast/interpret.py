@@ -19,7 +19,7 @@ from hopyard.integrations.feast.dtypes import feature_type, shown
 from hopyard.integrations.feast.read import Found
 from hopyard.integrations.feast.values import Made, Projection, Symbol, Unreadable
 
-VIEWS = frozenset({"FeatureView", "BatchFeatureView", "StreamFeatureView"})
+VIEWS = frozenset({"FeatureView", "BatchFeatureView", "StreamFeatureView", "LabelView"})
 _POSITIONAL = {
     "Entity": ("name", "value_type", "description", "join_key"),
     "FeatureView": ("name", "entities", "ttl"),
@@ -36,7 +36,6 @@ _ABSENT = {
     "Permission": "Hopyard has no permissions of its own yet: use those of the folder.",
     "SavedDataset": "make a training dataset: FeatureView.create_training_data(spine=...).",
     "ValidationReference": "nothing like it: check training data in your pipeline before you train.",
-    "LabelView": "insert the labels into a feature group, and make it the left-most group of a feature view.",
 }
 _REGISTERED = ("View", "Service", "Table", "Dataset", "Reference", "Permission")
 """How the classes end that Feast keeps in its registry, also those of versions to come."""
@@ -99,9 +98,9 @@ class _Interpreter:
     def _register_entity(self, made: Made) -> None:
         entity = self._entity(made)
         known = self.entities.get(entity.name)
-        if known is not None and known.join_key != entity.join_key:
+        if known is not None and known.join_keys != entity.join_keys:
             raise _CannotUseError(
-                f"another entity has this name, with another join key, at {known.where}: rename one of them"
+                f"another entity has this name, with other join keys, at {known.where}: rename one of them"
             )
         self.entities[entity.name] = entity
 
@@ -110,12 +109,10 @@ class _Interpreter:
         keys = made.given("join_keys")
         if keys is not None and not _is_texts(keys):
             raise _CannotUseError(f"join_keys cannot be used: {_why(keys)}")
-        if isinstance(keys, (list, tuple)) and len(keys) != 1:
-            raise _CannotUseError(f"it has {len(keys)} join keys; Feast takes one, too")
-        join_key = str(keys[0]) if isinstance(keys, (list, tuple)) else _text(made, "join_key") or name
+        join_keys = tuple(str(key) for key in keys) if isinstance(keys, (list, tuple)) else ()
         return EntityDefinition(
             name=name,
-            join_key=join_key,
+            join_keys=join_keys or (_text(made, "join_key") or name,),
             type=feature_type(_argument(made, "value_type")),
             description=_text(made, "description"),
             where=made.where,
@@ -161,6 +158,15 @@ class _Interpreter:
                         "Insert new rows with FeatureGroup.insert()",
                     )
                 )
+        policy = made.given("conflict_policy")
+        if made.kind == "LabelView" and isinstance(policy, Symbol) and policy.name != "LAST_WRITE_WINS":
+            self._no_counterpart(
+                made,
+                name,
+                f"its labels are chosen by {policy.name}, and here the last one that is inserted counts. Choose "
+                f"them in a pipeline, insert them into a feature group {name!r}, and import again.",
+            )
+            return None
         function = made.given("udf", "feature_transformation", "aggregations")
         if function is not None:
             self._no_counterpart(

@@ -22,6 +22,7 @@ CONSTRUCTORS = frozenset(
         "FeatureView",
         "BatchFeatureView",
         "StreamFeatureView",
+        "LabelView",
         "OnDemandFeatureView",
         "FeatureService",
         "FeatureTable",

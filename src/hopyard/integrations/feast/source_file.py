@@ -89,10 +89,19 @@ class SourceFile:
         return int(self._dataset.count_rows())
 
     def latest(self, column: str) -> int | None:
-        """Return the greatest instant of a column in microseconds since 1970; None: it has none."""
+        """Return the greatest instant of a column in microseconds since 1970; None: it has none.
+
+        Raises:
+            SchemaMismatchError: a value is no instant.
+        """
         latest = None
         for batch in self.batches([column]):
-            newest = pc.max(instants(batch.column(0))).cast(pa.int64()).as_py()
+            try:
+                newest = pc.max(instants(batch.column(0))).cast(pa.int64()).as_py()
+            except pa.ArrowException as error:  # a text that is no instant, or one that is out of range
+                raise SchemaMismatchError(
+                    f"Column {column!r} of {self.path} has no instants: {error}"
+                ) from error
             if newest is not None and (latest is None or newest > latest):
                 latest = newest
         return latest
