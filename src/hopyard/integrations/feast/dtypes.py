@@ -39,12 +39,14 @@ def feature_type(dtype: object) -> str | None:
     return None
 
 
-def shown(dtype: object) -> str:
+def shown(dtype: object, depth: int = 4) -> str:
     """Return a dtype as its file writes it."""
+    if depth == 0:
+        return "..."
     if isinstance(dtype, Symbol):
         return dtype.name
     if isinstance(dtype, dict):
-        return ", ".join(f"{name}: {shown(value)}" for name, value in dtype.items())
+        return ", ".join(f"{name}: {shown(value, depth - 1)}" for name, value in dtype.items())
     if isinstance(dtype, Made):
-        return f"{dtype.kind}({', '.join(shown(value) for value in dtype.args)})"
+        return f"{dtype.kind}({', '.join(shown(value, depth - 1) for value in dtype.args)})"
     return "not readable"

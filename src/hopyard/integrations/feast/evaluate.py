@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -15,8 +16,10 @@ MAX_SIZE = 100_000
 """Of texts and lists, in characters and items: a file could double one in each of its lines."""
 MAX_BITS = 256
 """Of whole numbers, likewise."""
+MAX_ROUNDS = 20_000
+"""Of all loops in a file: they may be nested."""
 
-BUILTINS = {"str", "int", "float", "dict", "list", "tuple", "True", "False", "None"}
+BUILTINS = {"str", "int", "float", "dict", "list", "tuple", "range"}
 
 
 class _CannotReadError(Exception):
@@ -41,6 +44,8 @@ class Evaluator:
         self.names = names
         self.file = file
         self.repository = repository
+        self.n_rounds = 0
+        """Of all loops so far."""
 
     def where(self, node: ast.AST) -> Where:
         """Return the line of a node."""
@@ -84,20 +89,67 @@ class Evaluator:
             return Symbol(f"builtins.{node.id}")
         raise _CannotReadError(f"the name {node.id!r} is not assigned in a way that can be read", node)
 
-    def list_(self, node: ast.List) -> object:
-        return [self._part(item) for item in self._plain_items(node.elts)]
+    def list_(self, node: ast.List | ast.Set) -> object:
+        return self._items(node.elts)
 
     def tuple_(self, node: ast.Tuple) -> object:
-        return tuple(self._part(item) for item in self._plain_items(node.elts))
+        return tuple(self._items(node.elts))
 
-    def set_(self, node: ast.Set) -> object:
-        return [self._part(item) for item in self._plain_items(node.elts)]
-
-    def _plain_items(self, items: list[ast.expr]) -> list[ast.expr]:
-        for item in items:
-            if isinstance(item, ast.Starred):
-                raise _CannotReadError(f"unpacking ({_shown(item)})", item)
+    def _items(self, nodes: list[ast.expr]) -> list[object]:
+        items: list[object] = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                items += self._iterated(node.value)
+            else:
+                items.append(self._part(node))
+            self._sized(items, node)
         return items
+
+    def _iterated(self, node: ast.expr) -> list[object]:
+        """Return the items of something that a file goes through."""
+        values = self._known(node)
+        if not isinstance(values, (list, tuple, dict)):
+            raise _CannotReadError(f"the items of something that is not read ({_shown(node)})", node)
+        return list(values)
+
+    def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> object:
+        """Return the list that goes through lists and ranges; a condition is not read."""
+        kept = dict(self.names)
+        try:
+            items: list[object] = []
+            self._each(node.generators, node.elt, items)
+            return items
+        finally:  # its names are its own
+            self.names.clear()
+            self.names.update(kept)
+
+    def _each(self, loops: list[ast.comprehension], item: ast.expr, items: list[object]) -> None:
+        if not loops:
+            items.append(self._part(item))
+            self._sized(items, item)
+            return
+        loop, *inner = loops
+        if loop.ifs or loop.is_async:
+            raise _CannotReadError(f"a list comprehension with a condition ({_shown(loop)})", item)
+        for value in self._iterated(loop.iter):
+            self.n_rounds += 1
+            if self.n_rounds > MAX_ROUNDS:
+                raise _CannotReadError("loops over too many values", item)
+            self._assign(loop.target, value)
+            self._each(inner, item, items)
+
+    def _assign(self, target: ast.expr, value: object) -> None:
+        if isinstance(target, ast.Name):
+            self.names[target.id] = value
+        elif (
+            isinstance(target, ast.Tuple)
+            and isinstance(value, (list, tuple))
+            and len(value) == len(target.elts)
+        ):
+            for name, part in zip(target.elts, value, strict=True):
+                self._assign(name, part)
+        else:
+            raise _CannotReadError(f"a loop over values that are not read ({_shown(target)})", target)
 
     def dict_(self, node: ast.Dict) -> object:
         found: dict[object, object] = {}
@@ -155,7 +207,7 @@ class Evaluator:
                 result = left * right
             case ast.Div(), timedelta(), int() | float():
                 result = left / right
-            case ast.Mod(), str(), str() | int():
+            case ast.Mod(), str(), str() | int() if _is_plain_format(left):
                 result = left % right
             case _ if isinstance(left, number) and isinstance(right, number) and type(node.op) in _ARITHMETIC:
                 result = _ARITHMETIC[type(node.op)](left, right)
@@ -206,7 +258,7 @@ class Evaluator:
             if method is not None:
                 return method
         function = self._known(node.func)
-        args = tuple(self._part(argument) for argument in self._plain_items(node.args))
+        args = tuple(self._items(node.args))
         kwargs = self._keywords(node)
         if not isinstance(function, Symbol):
             raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
@@ -234,8 +286,11 @@ class Evaluator:
     def _method(self, node: ast.Call, function: ast.Attribute) -> object:
         """Return the result of a method of a readable value, or None if this is no such call."""
         target = self.value(function.value)
-        args = [self._part(argument) for argument in node.args]
+        args = self._items(node.args)
         name = function.attr
+        is_plain = isinstance(target, dict) and not isinstance(target, Module)
+        if is_plain and not args and name in ("items", "keys", "values"):
+            return [list(item) if name == "items" else item for item in getattr(target, name)()]
         if isinstance(target, (Made, Projection)):
             return self._projected(target, name, args, self._keywords(node), node)
         if isinstance(target, Path):
@@ -266,6 +321,11 @@ class Evaluator:
         raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
 
 
+def _is_plain_format(text: str) -> bool:
+    """Return whether a format has no width: one could be larger than the memory."""
+    return re.search(r"%[^sd%]", text) is None
+
+
 def _shown(node: ast.AST) -> str:
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= 60 else text[:57] + "..."
@@ -288,10 +348,23 @@ def _dict(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, o
     return dict(*args, **kwargs)
 
 
+def _str(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    if len(args) != 1 or not isinstance(args[0], (str, int, float, Path)):
+        raise TypeError("it takes a text, a number or a path")
+    return str(args[0])
+
+
 def _list(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
     if any(not isinstance(value, (list, tuple, dict)) for value in args):
         raise TypeError("it takes a list")
     return [item for value in args if isinstance(value, (list, tuple, dict)) for item in value]
+
+
+def _range(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    numbers = range(*args)  # type: ignore[call-overload]
+    if len(numbers) > MAX_SIZE:
+        raise ValueError("it is too long to be read")
+    return list(numbers)
 
 
 def _of_path(
@@ -305,12 +378,13 @@ def _working_folder(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapp
 
 
 _FUNCTIONS: dict[str, Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]] = {
-    "builtins.str": _of_path(str),
+    "builtins.str": _str,
     "builtins.int": lambda evaluator, args, kwargs: int(*args),  # type: ignore[call-overload]
     "builtins.float": lambda evaluator, args, kwargs: float(*args),  # type: ignore[arg-type]
     "builtins.dict": _dict,
     "builtins.list": _list,
     "builtins.tuple": _list,
+    "builtins.range": _range,
     "datetime.timedelta": _timedelta,
     "google.protobuf.duration_pb2.Duration": _duration,
     "pathlib.Path": _path,
@@ -338,10 +412,8 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 
 _KINDS: dict[type[ast.expr], str] = {
-    ast.ListComp: "a list comprehension",
     ast.DictComp: "a dict comprehension",
     ast.SetComp: "a set comprehension",
-    ast.GeneratorExp: "a generator",
     ast.Lambda: "a lambda",
     ast.IfExp: "a choice",
     ast.BoolOp: "a choice",
@@ -355,7 +427,9 @@ _HANDLERS: dict[type[ast.expr], Callable[[Evaluator, ast.expr], object]] = {
     ast.Name: Evaluator.name,  # type: ignore[dict-item]
     ast.List: Evaluator.list_,  # type: ignore[dict-item]
     ast.Tuple: Evaluator.tuple_,  # type: ignore[dict-item]
-    ast.Set: Evaluator.set_,  # type: ignore[dict-item]
+    ast.Set: Evaluator.list_,  # type: ignore[dict-item]
+    ast.ListComp: Evaluator.comprehension,  # type: ignore[dict-item]
+    ast.GeneratorExp: Evaluator.comprehension,  # type: ignore[dict-item]
     ast.Dict: Evaluator.dict_,  # type: ignore[dict-item]
     ast.JoinedStr: Evaluator.joined,  # type: ignore[dict-item]
     ast.UnaryOp: Evaluator.unary,  # type: ignore[dict-item]

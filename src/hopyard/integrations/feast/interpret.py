@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -56,6 +57,12 @@ class _Interpreter:
         for unread in found.unread:
             found_in = self.definitions.problems if unread.is_broken else self.definitions.unreadable
             found_in.append(Finding("definition file", unread.where, unread.message))
+        for made in found.listed:
+            if made.kind.endswith(_REGISTERED):
+                message = (
+                    "it is in a list, and Feast registers only what has a name of its own: it is left out"
+                )
+                self.definitions.notes.append(Finding(_what(made), made.where, message))
         objects = [made for _, made in found.objects]
         self.entities: dict[str, EntityDefinition] = {}
         self.absent_views: dict[str, Finding] = {}
@@ -376,19 +383,26 @@ def _is_foreign(value: object) -> bool:
     return isinstance(value, Symbol) and value.package not in ("feast", "builtins")
 
 
-def _has_unreadable(value: object, depth: int = 8) -> bool:
+def _has_unreadable(value: object) -> bool:
     """Return whether a value, or something that it is made of, cannot be read."""
-    if isinstance(value, Unreadable) or _is_foreign(value):
-        return True
-    if depth == 0:
-        return False
-    if isinstance(value, Made):
-        return any(_has_unreadable(inner, depth - 1) for inner in (*value.args, *value.kwargs.values()))
-    if isinstance(value, Projection):
-        return _has_unreadable(value.view, depth - 1)
-    if isinstance(value, dict):
-        return any(_has_unreadable(inner, depth - 1) for inner in value.values())
-    return isinstance(value, (list, tuple)) and any(_has_unreadable(inner, depth - 1) for inner in value)
+    seen: set[int] = set()
+    stack = [value]
+    while stack:
+        found = stack.pop()
+        if isinstance(found, Unreadable) or _is_foreign(found):
+            return True
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, Made):
+            stack += [*found.args, *found.kwargs.values()]
+        elif isinstance(found, Projection):
+            stack.append(found.view)
+        elif isinstance(found, dict):
+            stack += found.values()
+        elif isinstance(found, (list, tuple)):
+            stack += found
+    return False
 
 
 def _is_texts(values: object) -> bool:
@@ -416,10 +430,8 @@ def _why(value: object) -> str:
     if isinstance(value, (Made, Projection)):
         kind = value.kind if isinstance(value, Made) else "projection"
         return f"it is a {kind}"
-    if isinstance(value, (list, tuple)):
-        return next((_why(item) for item in value if _has_unreadable(item, 0)), f"it is {value!r}")
-    if isinstance(value, dict):
-        return next(
-            (_why(item) for item in value.values() if isinstance(item, Unreadable)), f"it is {value!r}"
-        )
-    return f"it is {value!r}"
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    for item in items:
+        if isinstance(item, Unreadable) or _is_foreign(item):
+            return _why(item)
+    return f"it is {reprlib.repr(value)}"

@@ -59,6 +59,8 @@ class Found:
 
     objects: list[tuple[str, Made]] = field(default_factory=list)
     """Each with the name that it is assigned to, in the order of files and lines."""
+    listed: list[Made] = field(default_factory=list)
+    """Objects in a list or a dict, and under no name of their own: Feast does not register them."""
     unread: list[Unread] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
@@ -76,8 +78,12 @@ def read_definitions(repository: Path) -> Found:
             if isinstance(value, Made) and id(value) not in seen:
                 seen.add(id(value))
                 found.objects.append((name, value))
+            elif isinstance(value, (list, tuple, dict)) and not isinstance(value, Module):
+                items = list(value.values()) if isinstance(value, dict) else value
+                found.listed += [item for item in items if isinstance(item, Made)]
             elif isinstance(value, Unreadable) and value.reason.startswith("!"):
                 marked.add((value.where, value.reason[1:]))
+    found.listed = [made for made in dict.fromkeys(found.listed) if id(made) not in seen]
     found.unread += [Unread(where, message) for where, message in marked]
     found.unread.sort(key=lambda unread: (unread.where.file, unread.where.line))
     found.objects.sort(key=lambda pair: (pair[1].where.file, pair[1].where.line))

@@ -41,8 +41,8 @@ def read_settings(repository: Path) -> Mapping[str, Any]:
 def kind_of(setting: object) -> str:
     """Return what a store or registry setting names: `sqlite`, a path, or its type."""
     if isinstance(setting, dict):
-        return str(setting.get("type") or setting.get("path") or "default")
-    return "" if setting is None else str(setting)
+        setting = setting.get("type") or setting.get("path") or "default"
+    return str(setting) if isinstance(setting, (str, int, float)) else ""
 
 
 def registry_file(settings: Mapping[str, Any], repository: Path) -> Path | None:
