@@ -331,3 +331,117 @@ def test_pieces_give_the_rows_of_the_whole(repo: Path) -> None:
     kept = facts.sort_values("created").drop_duplicates(["driver_id", "datetime"], keep="last")
     kept = kept.sort_values(["driver_id", "datetime"])
     assert found["conv_rate"].tolist() == kept["conv_rate"].tolist()
+
+
+TODAY = """
+    # What `feast init` makes of late: a project, on-demand views, push sources, label views, structs and maps
+    from datetime import timedelta
+    from typing import Any
+
+    import pandas as pd
+    from feast import (
+        ConflictPolicy, Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, LabelView, Project,
+        PushSource, RequestSource,
+    )
+    from feast.feature_logging import LoggingConfig
+    from feast.infra.offline_stores.file_source import FileLoggingDestination
+    from feast.on_demand_feature_view import on_demand_feature_view
+    from feast.permissions.permission import Permission
+    from feast.types import Array, Float32, Float64, Int64, Json, Map, String, Struct
+
+    project = Project(name="rides", description="Drivers")
+    driver = Entity(name="driver", join_keys=["driver_id"], description="Who drives")
+    stats_source = FileSource(
+        name="stats", path="data/stats.parquet", timestamp_field="datetime", created_timestamp_column="created"
+    )
+    stats = FeatureView(
+        name="driver_stats",
+        entities=[driver],
+        ttl=timedelta(weeks=52 * 10),
+        schema=[
+            Field(name="conv_rate", dtype=Float32),
+            Field(name="profile", dtype=Struct({"name": String, "age": Int64})),
+            Field(name="limits", dtype=Map, description="By city"),
+            Field(name="config", dtype=Json),
+            Field(name="embedding", dtype=Array(Float32), vector_index=True, vector_length=2),
+        ],
+        source=stats_source,
+        enable_validation=True,
+        version="latest",
+    )
+    asked = RequestSource(name="asked", schema=[Field(name="km", dtype=Int64)])
+
+    @on_demand_feature_view(
+        sources=[stats[["conv_rate"]], asked], schema=[Field(name="p", dtype=Float64)], mode="python"
+    )
+    def per_km(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"p": [rate / km for rate, km in zip(inputs["conv_rate"], inputs["km"])]}
+
+    first = FeatureService(
+        name="driver_v1",
+        features=[stats[["conv_rate", "embedding"]]],
+        logging_config=LoggingConfig(destination=FileLoggingDestination(path="data")),
+    )
+    pushed = PushSource(name="pushed", batch_source=stats_source)
+    fresh = FeatureView(
+        name="driver_stats_fresh", entities=[driver], schema=[Field(name="conv_rate", dtype=Float32)], source=pushed
+    )
+    second = FeatureService(name="driver_v2", features=[fresh, per_km])
+    labels = LabelView(
+        name="labels",
+        entities=[driver],
+        schema=[Field(name="is_good", dtype=Int64)],
+        source=PushSource(
+            name="labels_push", batch_source=FileSource(path="data/labels.csv", timestamp_field="at")
+        ),
+        conflict_policy=ConflictPolicy.LAST_WRITE_WINS,
+        tags={"feast.io/labeling-method": "table"},
+    )
+    readers = Permission(name="readers", types=[FeatureView], actions=[])
+    store = FeatureStore(repo_path=".")
+
+    if __name__ == "__main__":
+        store.apply([driver, stats])
+"""
+
+
+def test_a_repository_of_today(repo: Path, fs: hopyard.FeatureStore) -> None:
+    facts = stats(20).drop_duplicates("driver_id")
+    n = len(facts)
+    facts = facts.assign(
+        profile=[{"name": "x", "age": 4}] * n,
+        limits=[{"kyoto": 1.5}] * n,
+        config=['{"a": 1}'] * n,
+        embedding=[[0.5, 1.5]] * n,
+    )
+    facts.to_parquet(repo / "data" / "stats.parquet")
+    (repo / "data" / "labels.csv").write_text("driver_id,at,is_good\n1001,2026-01-01T00:00:00Z,1\n")
+    define(repo, TODAY)
+    done = import_feast(fs, repo)
+    assert done.unreadable == []
+    assert {found.what for found in done.absent} == {
+        "on demand feature view 'per_km'",
+        "feature service 'driver_v2'",
+        "permission 'readers'",
+    }
+    assert [group.name for group in fs.list_feature_groups()] == [
+        "driver_stats",
+        "driver_stats_fresh",
+        "entities_driver_id",
+        "labels",
+    ]
+    group = fs.get_feature_group("driver_stats")
+    types = {feature.name: feature.type for feature in group.spec.features}
+    assert types["profile"] in ("struct<age:bigint,name:string>", "struct<name:string,age:bigint>")
+    assert (types["limits"], types["config"]) == ("struct<kyoto:double>", "string")
+    assert group["driver_id"].description == "Who drives"
+    assert fs.get_feature_group("labels").tags == {"feast_io_labeling_method": "table"}
+    view = fs.get_feature_view("driver_v1")
+    row = facts.iloc[0]
+    spine = pd.DataFrame({"driver_id": [row.driver_id], "event_timestamp": [row.datetime]})
+    features, _ = view.training_data(spine=spine)
+    assert list(features["embedding"][0]) == [0.5, 1.5]
+    assert features["conv_rate"].tolist() == [row.conv_rate]
+    view.init_serving()
+    vector = view.get_feature_vector({"driver_id": int(row.driver_id)})
+    assert vector == [row.conv_rate, [0.5, 1.5]]

@@ -172,6 +172,30 @@ def test_all_columns_are_features_where_none_is_declared(define: Define, fs: hop
     assert [feature.name for feature in fs.get_feature_group("v").features] == ["driver_id", "ts", "b", "a"]
 
 
+def test_an_index_and_the_event_time_are_no_features(define: Define, fs: hopyard.FeatureStore) -> None:
+    fields = 'schema=[Field(name="ts", dtype=UnixTimestamp), Field(name="a", dtype=Int64)]'
+    rows = frame(a=[1, 2]).set_index(pd.Index(["x", "y"]))
+    table = pa.Table.from_pandas(rows)
+    assert "__index_level_0__" in table.schema.names
+    same = 'FileSource(path="v.parquet", timestamp_field="ts")'
+    import_feast(fs, define(view("v", fields) + view("w", "", same), v=table))
+    for name in "vw":
+        assert [feature.name for feature in fs.get_feature_group(name).features] == ["driver_id", "ts", "a"]
+
+
+def test_services_with_equal_keys_share_the_group_of_their_rows(
+    define: Define, fs: hopyard.FeatureStore
+) -> None:
+    small = frame(b=[1]).astype({"driver_id": "int32"})
+    services = "".join(f's{n} = FeatureService(name="s{n}", features=[{n}])\n' for n in "vw")
+    import_feast(fs, define(view("w") + view("v") + services, v=frame(a=[1]), w=small))
+    assert [group.name for group in fs.list_feature_groups()] == ["entities_driver_id", "v", "w"]
+    rows = pd.DataFrame({"driver_id": [1], "event_timestamp": [DAY]})
+    for service, feature in (("sv", "a"), ("sw", "b")):
+        assert fs.get_feature_view(service).training_data(spine=rows)[0][feature].tolist() == [1]
+    assert import_feast(fs, define(view("w") + view("v") + services)).problems == []
+
+
 def test_the_only_timestamps_are_the_event_time(define: Define, fs: hopyard.FeatureStore) -> None:
     repo = define(view("v", "", 'FileSource(path="v.parquet")'), v=frame(a=[1]))
     import_feast(fs, repo)
@@ -388,6 +412,18 @@ BAD = {
         view("v", "", 'FileSource(path="keys.parquet", timestamp_field="ts")'),
         "it has no features",
     ),
+    "keys of two types": (
+        view("v")
+        + view("w", "", 'FileSource(path="text.parquet", timestamp_field="ts")')
+        + 's = FeatureService(name="s", features=[v])\nt = FeatureService(name="t", features=[w])',
+        "the key 'driver_id' is bigint in one feature view and string in another",
+    ),
+    "names that are too long": (
+        view("v", "", "", 'Entity(name="e", join_keys=["a"])')
+        + f'k = "{"k" * 60}"\ns = FeatureService(name="s", features=[v.with_join_key_map({{"a": k + "1"}})])\n'
+        't = FeatureService(name="t", features=[v.with_join_key_map({"a": k + "2"})])',
+        "as that of other keys",
+    ),
     "twice in a service": (
         view("v") + 's = FeatureService(name="s", features=[v, v])',
         "it has v twice",
@@ -405,6 +441,7 @@ def test_nothing_is_created_where_something_is_wrong(
         "from feast.data_format import DeltaFormat\n" + good + text,
         v=frame(a=[1, 2], x=[0.5, 1.5]),
         keys=frame(k=[1])[["driver_id", "ts"]],
+        text=frame(k=[1]).astype({"driver_id": str}),
     )
     found = plan_import(repo, fs).problems
     assert any(message in problem.message for problem in found), found

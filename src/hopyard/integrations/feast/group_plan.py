@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +20,8 @@ from hopyard.model.names import nearest_name
 from hopyard.model.types import KEY_KINDS, parse_type
 from hopyard.time import Clock
 
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""An index without a name, in a file that pandas wrote."""
 CONSTANT_KEY = "entityless"
 """The key of a view without entities: 0 in each row."""
 
@@ -221,6 +224,11 @@ def _features(
     view = draft.view
     entities = {*keys, *(entity.name for entity in view.entities)}
     declared = [field for field in view.fields if field.name not in entities]
+    for field_ in declared:
+        if time is not None and to_source.get(field_.name, field_.name) == time:
+            draft.notes.append(f"feature {field_.name!r} is the event time: it is no feature")
+            declared.remove(field_)
+            break
     if declared:
         for field_ in declared:
             if field_.type is None:
@@ -234,7 +242,9 @@ def _features(
     names = [
         renamed.get(column, column)
         for column in file.schema.names
-        if column not in (time, created) and renamed.get(column, column) not in keys
+        if column not in (time, created)
+        and renamed.get(column, column) not in keys
+        and not _PANDAS_INDEX.fullmatch(column)
     ]
     for name in names:
         _add_column(draft, file, to_source, name, None, "feature", "")

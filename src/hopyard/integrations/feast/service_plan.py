@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hopyard.feature_group import FeatureGroup
 from hopyard.integrations.feast.definitions import Definitions, Finding, Part, ServiceDefinition
@@ -101,7 +101,24 @@ def plan_views(
                 "so: rename that",
             )
         planned.append(plan)
-    return planned
+    return _with_shared_roots(planned, definitions)
+
+
+def _with_shared_roots(plans: Sequence[ViewPlan], definitions: Definitions) -> list[ViewPlan]:
+    """Return the plans, those with equal keys on one group whose types fit all of them."""
+    roots: dict[str, RootPlan] = {}
+    for plan in plans:
+        keys: dict[str, str] = {}
+        for name, type_ in (*roots.get(plan.root.name, plan.root).keys.items(), *plan.root.keys.items()):
+            _add_key(plan.service, keys, name, type_, definitions)
+        if set(keys) != set(plan.root.keys):  # long names that were cut
+            _problem(
+                definitions,
+                plan.service,
+                f"the group of its rows would be {plan.root.name!r}, as that of other keys: use shorter join keys",
+            )
+        roots[plan.root.name] = RootPlan(plan.root.name, keys)
+    return [replace(plan, root=roots[plan.root.name]) for plan in plans]
 
 
 def _plan(
@@ -193,7 +210,7 @@ def _add_key(
         _problem(
             definitions,
             service,
-            f"the key {name!r} is {known} in one of its feature views and {type_} in another: they never match",
+            f"the key {name!r} is {known} in one feature view and {type_} in another: they never match",
         )
 
 

@@ -65,6 +65,10 @@ class SourceFile:
             self.schema: pa.Schema = self._dataset.schema
         except Exception as error:  # each format has its own errors, some without a common base
             raise SchemaMismatchError(f"{path} cannot be read as {format_}: {error}") from error
+        names = self.schema.names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SchemaMismatchError(f"{path} has two columns called {twice[0]!r}. Rename one of them.")
 
     def fingerprint(self, plan: RowPlan) -> str:
         """Return a text that is equal for equal content, read in the same way."""
