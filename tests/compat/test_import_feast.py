@@ -445,3 +445,109 @@ def test_a_repository_of_today(repo: Path, fs: hopyard.FeatureStore) -> None:
     view.init_serving()
     vector = view.get_feature_vector({"driver_id": int(row.driver_id)})
     assert vector == [row.conv_rate, [0.5, 1.5]]
+
+
+LOANS = {
+    "entity.py": """
+        from feast import Entity, ValueType
+
+        zipcode = Entity(name="zipcode", value_type=ValueType.INT64)
+        dob_ssn = Entity(name="dob_ssn", value_type=ValueType.STRING, description="Birth and number",
+                         labels={"owner": "risk"})
+    """,
+    "sources/__init__.py": "",
+    "sources/files.py": """
+        import os.path as osp
+        from feast.infra.offline_stores.file_source import FileSource
+        from feast.data_format import ParquetFormat
+
+        data_path = osp.join(osp.dirname(osp.dirname(osp.abspath(__file__))), "data")
+        zipcode_source = FileSource(
+            path=f"{data_path}/" + "zipcode.parquet",
+            file_format=ParquetFormat(),
+            event_timestamp_column="event_timestamp",
+            created_timestamp_column="created_timestamp",
+        )
+        credit_source = FileSource(
+            path=osp.join(data_path, "credit.parquet"),
+            timestamp_field="event_timestamp",
+            created_timestamp_column="created_timestamp",
+        )
+    """,
+    "features.py": """
+        from datetime import timedelta
+        from feast import Feature, FeatureService, FeatureView, Field, ValueType
+        import feast.types
+        from entity import *
+        from sources.files import credit_source, zipcode_source
+
+        zipcode_features = FeatureView(
+            name="zipcode_features",
+            entities=["zipcode"],
+            ttl=timedelta(days=3650),
+            features=[Feature(name="city", dtype=ValueType.STRING), Feature("population", ValueType.INT64)],
+            batch_source=zipcode_source,
+        )
+        credit_history = FeatureView(
+            name="credit_history",
+            entities=[dob_ssn],
+            ttl=timedelta(days=90),
+            schema=[Field(name=n, dtype=feast.types.Int64) for n in ("card_due", "missed_payments")],
+            source=credit_source,
+        )
+        loans = FeatureService(name="loan-model_V1", features=[zipcode_features, credit_history[["card_due"]]])
+    """,
+}
+
+
+def test_loans_in_several_files(repo: Path, fs: hopyard.FeatureStore) -> None:
+    """Old and new forms side by side, two entities, and a selection, as credit scoring repositories have them."""
+    rng = np.random.default_rng(5)
+    zips = pd.DataFrame(
+        {
+            "zipcode": np.repeat([94109, 10001], 3).astype("int32"),
+            "event_timestamp": pd.to_datetime(["2017-01-01", "2018-01-01", "2019-01-01"] * 2),
+            "created_timestamp": pd.to_datetime(["2019-06-01"] * 6),
+            "city": ["a", "b", "c", "d", "e", "f"],
+            "population": rng.integers(0, 9, 6),
+            "not_declared": 1,
+        }
+    )
+    people = [f"1980010{i}_{i}" for i in range(4)]
+    credit = pd.DataFrame(
+        {
+            "dob_ssn": rng.choice(people, 60),
+            "event_timestamp": pd.Timestamp("2018-01-01")
+            + pd.to_timedelta(rng.integers(0, 600, 60), unit="D"),
+            "created_timestamp": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.permutation(60), unit="s"),
+            "card_due": rng.integers(0, 10_000, 60),
+            "missed_payments": rng.integers(0, 3, 60),
+        }
+    )
+    zips.to_parquet(repo / "data" / "zipcode.parquet")
+    credit.to_parquet(repo / "data" / "credit.parquet")
+    (repo / "sources").mkdir()
+    for name, text in LOANS.items():
+        define(repo, text, name)
+    done = import_feast(fs, repo)
+    assert done.unreadable == []
+    assert ("feature service", "loan-model_V1", "loan_model_v1") in done.renamed
+    rows = pd.DataFrame(
+        {
+            "zipcode": rng.choice([94109, 10001, 5], 100),
+            "dob_ssn": rng.choice(people, 100),
+            "event_timestamp": pd.Timestamp("2017-06-01")
+            + pd.to_timedelta(rng.integers(0, 1000, 100), unit="D"),
+            "loan_amount": rng.random(100),
+        }
+    )
+    found, _ = fs.get_feature_view("loan_model_v1").training_data(spine=rows)
+    assert list(found.columns) == [*rows.columns, "city", "population", "card_due"]
+    for row, city, due in zip(rows.itertuples(), found["city"], found["card_due"], strict=True):
+        mine = zips[(zips.zipcode == row.zipcode) & (zips.event_timestamp <= row.event_timestamp)]
+        assert (None if mine.empty else mine.iloc[-1].city) == (None if pd.isna(city) else city)
+        known = credit[(credit.dob_ssn == row.dob_ssn) & (credit.event_timestamp <= row.event_timestamp)]
+        known = known[known.event_timestamp >= row.event_timestamp - timedelta(days=90)]
+        known = known.sort_values(["event_timestamp", "created_timestamp"])
+        assert (None if known.empty else known.iloc[-1].card_due) == (None if pd.isna(due) else due)
+    assert 0 < found["card_due"].isna().sum() < len(found)

@@ -144,7 +144,15 @@ def _plan(
                 f"{'that feature group' if len(missing) == 1 else 'those feature groups'} by hand, and import again.",
             )
         )
-    if service.on_demand:
+    if service.on_demand and not service.parts:
+        definitions.absent.append(
+            Finding(
+                f"feature service {service.name!r}",
+                service.where,
+                "it is not created, since it has only on-demand views. Write them with hopyard.udf.",
+            )
+        )
+    elif service.on_demand:
         definitions.absent.append(
             Finding(
                 f"feature service {service.name!r}",
