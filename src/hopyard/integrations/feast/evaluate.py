@@ -10,12 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from hopyard.integrations.feast.calls import FUNCTIONS, MAX_SIZE
 from hopyard.integrations.feast.values import Made, Module, Projection, Symbol, Unreadable, Where
 
-MAX_SIZE = 100_000
-"""Of texts and lists, in characters and items: a file could double one in each of its lines."""
 MAX_BITS = 256
-"""Of whole numbers, likewise."""
+"""Of whole numbers: a file could square one in each of its lines."""
 MAX_ROUNDS = 20_000
 """Of all loops in a file: they may be nested."""
 
@@ -65,10 +64,32 @@ class Evaluator:
         return self.value(node)
 
     def _value(self, node: ast.expr) -> object:
-        handler = _HANDLERS.get(type(node))
-        if handler is None:
-            raise _CannotReadError(f"{_KINDS.get(type(node), 'this expression')} ({_shown(node)})", node)
-        return handler(self, node)
+        match node:
+            case ast.Constant():
+                return node.value
+            case ast.Name():
+                return self._name(node)
+            case ast.List() | ast.Set():
+                return self._items(node.elts)
+            case ast.Tuple():
+                return tuple(self._items(node.elts))
+            case ast.ListComp() | ast.GeneratorExp():
+                return self._comprehension(node)
+            case ast.Dict():
+                return self._dict(node)
+            case ast.JoinedStr():
+                return self._sized("".join(str(self._text_part(part)) for part in node.values), node)
+            case ast.UnaryOp():
+                return self._unary(node)
+            case ast.BinOp():
+                return self._binary(node)
+            case ast.Attribute():
+                return self._attribute(node)
+            case ast.Subscript():
+                return self._subscript(node)
+            case ast.Call():
+                return self._call(node)
+        raise _CannotReadError(f"{_KINDS.get(type(node), 'this expression')} ({_shown(node)})", node)
 
     def _known(self, node: ast.expr) -> object:
         """Return a value that must be readable."""
@@ -77,10 +98,7 @@ class Evaluator:
             raise _CannotReadError(value.reason, node)
         return value
 
-    def constant(self, node: ast.Constant) -> object:
-        return node.value
-
-    def name(self, node: ast.Name) -> object:
+    def _name(self, node: ast.Name) -> object:
         if node.id == "__file__":
             return str(self.file)
         if node.id in self.names:
@@ -88,12 +106,6 @@ class Evaluator:
         if node.id in BUILTINS:
             return Symbol(f"builtins.{node.id}")
         raise _CannotReadError(f"the name {node.id!r} is not assigned in a way that can be read", node)
-
-    def list_(self, node: ast.List | ast.Set) -> object:
-        return self._items(node.elts)
-
-    def tuple_(self, node: ast.Tuple) -> object:
-        return tuple(self._items(node.elts))
 
     def _items(self, nodes: list[ast.expr]) -> list[object]:
         items: list[object] = []
@@ -112,7 +124,7 @@ class Evaluator:
             raise _CannotReadError(f"the items of something that is not read ({_shown(node)})", node)
         return list(values)
 
-    def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> object:
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> object:
         """Return the list that goes through lists and ranges; a condition is not read."""
         kept = dict(self.names)
         try:
@@ -151,7 +163,7 @@ class Evaluator:
         else:
             raise _CannotReadError(f"a loop over values that are not read ({_shown(target)})", target)
 
-    def dict_(self, node: ast.Dict) -> object:
+    def _dict(self, node: ast.Dict) -> object:
         found: dict[object, object] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
@@ -162,9 +174,6 @@ class Evaluator:
             else:
                 found[self._known(key)] = self._part(value)
         return found
-
-    def joined(self, node: ast.JoinedStr) -> object:
-        return self._sized("".join(str(self._text_part(part)) for part in node.values), node)
 
     def _text_part(self, part: ast.expr) -> object:
         if isinstance(part, ast.FormattedValue):
@@ -177,7 +186,7 @@ class Evaluator:
             raise _CannotReadError(f"a text with a part that is no text or number ({_shown(part)})", part)
         return value
 
-    def unary(self, node: ast.UnaryOp) -> object:
+    def _unary(self, node: ast.UnaryOp) -> object:
         value = self._known(node.operand)
         if isinstance(node.op, ast.USub) and isinstance(value, (int, float, timedelta)):
             return -value
@@ -185,7 +194,7 @@ class Evaluator:
             return not value
         raise _CannotReadError(f"an operation that is not read ({_shown(node)})", node)
 
-    def binary(self, node: ast.BinOp) -> object:
+    def _binary(self, node: ast.BinOp) -> object:
         left, right = self._known(node.left), self._known(node.right)
         number = (int, float)
         match node.op, left, right:
@@ -221,7 +230,7 @@ class Evaluator:
             raise _CannotReadError("a value that is too large to be a definition", node)
         return value
 
-    def attribute(self, node: ast.Attribute) -> object:
+    def _attribute(self, node: ast.Attribute) -> object:
         value = self._known(node.value)
         if isinstance(value, Symbol):
             return Symbol(f"{value.path}.{node.attr}")
@@ -233,7 +242,7 @@ class Evaluator:
             return value.kwargs[node.attr]
         raise _CannotReadError(f"an attribute that is not read ({_shown(node)})", node)
 
-    def subscript(self, node: ast.Subscript) -> object:
+    def _subscript(self, node: ast.Subscript) -> object:
         value, index = self._known(node.value), self._known(node.slice)
         if isinstance(value, Symbol) and value.package == "feast":  # Array[Int64]
             return Made(value.name, (index,), {}, self.where(node))
@@ -248,7 +257,7 @@ class Evaluator:
             return value[index]
         raise _CannotReadError(f"an item that is not read ({_shown(node)})", node)
 
-    def call(self, node: ast.Call) -> object:
+    def _call(self, node: ast.Call) -> object:
         if any(keyword.arg is None for keyword in node.keywords):
             spread = [self._known(keyword.value) for keyword in node.keywords if keyword.arg is None]
             if not all(isinstance(value, dict) for value in spread):
@@ -264,13 +273,13 @@ class Evaluator:
             raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
         if function.package == "feast":
             return Made(function.name, args, kwargs, self.where(node))
-        known = _FUNCTIONS.get(function.path)
+        known = FUNCTIONS.get(function.path)
         if known is None:
             raise _CannotReadError(f"the result of a call ({_shown(node)})", node)
         for value in (*args, *kwargs.values()):
             if isinstance(value, Unreadable):
                 raise _CannotReadError(value.reason, node)
-        return self._sized(known(self, args, kwargs), node)
+        return self._sized(known(self.repository, args, kwargs), node)
 
     def _keywords(self, node: ast.Call) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -331,78 +340,6 @@ def _shown(node: ast.AST) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _path(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    return Path(*args)  # type: ignore[arg-type]
-
-
-def _timedelta(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    return timedelta(*args, **kwargs)  # type: ignore[arg-type]
-
-
-def _duration(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    seconds, nanos = kwargs.get("seconds", 0), kwargs.get("nanos", 0)
-    return timedelta(seconds=seconds, microseconds=nanos / 1_000)  # type: ignore[arg-type,operator]
-
-
-def _dict(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    return dict(*args, **kwargs)
-
-
-def _str(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    if len(args) != 1 or not isinstance(args[0], (str, int, float, Path)):
-        raise TypeError("it takes a text, a number or a path")
-    return str(args[0])
-
-
-def _list(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    if any(not isinstance(value, (list, tuple, dict)) for value in args):
-        raise TypeError("it takes a list")
-    return [item for value in args if isinstance(value, (list, tuple, dict)) for item in value]
-
-
-def _range(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    numbers = range(*args)  # type: ignore[call-overload]
-    if len(numbers) > MAX_SIZE:
-        raise ValueError("it is too long to be read")
-    return list(numbers)
-
-
-def _of_path(
-    function: Callable[..., str],
-) -> Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]:
-    return lambda evaluator, args, kwargs: function(*args)
-
-
-def _working_folder(evaluator: Evaluator, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    return evaluator.repository
-
-
-_FUNCTIONS: dict[str, Callable[[Evaluator, tuple[object, ...], Mapping[str, object]], object]] = {
-    "builtins.str": _str,
-    "builtins.int": lambda evaluator, args, kwargs: int(*args),  # type: ignore[call-overload]
-    "builtins.float": lambda evaluator, args, kwargs: float(*args),  # type: ignore[arg-type]
-    "builtins.dict": _dict,
-    "builtins.list": _list,
-    "builtins.tuple": _list,
-    "builtins.range": _range,
-    "datetime.timedelta": _timedelta,
-    "google.protobuf.duration_pb2.Duration": _duration,
-    "pathlib.Path": _path,
-    "pathlib.PurePath": _path,
-    "pathlib.Path.cwd": _working_folder,
-    "os.getcwd": lambda evaluator, args, kwargs: str(evaluator.repository),
-    "os.path.join": _of_path(os.path.join),
-    "os.path.dirname": _of_path(os.path.dirname),
-    "os.path.basename": _of_path(os.path.basename),
-    "os.path.normpath": _of_path(os.path.normpath),
-    "os.path.abspath": lambda evaluator, args, kwargs: os.path.normpath(
-        os.path.join(evaluator.repository, str(args[0]))  # noqa: PTH118 - the text form that the file asks for
-    ),
-    "os.path.realpath": lambda evaluator, args, kwargs: os.path.normpath(
-        os.path.join(evaluator.repository, str(args[0]))  # noqa: PTH118 - the text form that the file asks for
-    ),
-}
-
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: lambda left, right: left + right,
     ast.Sub: lambda left, right: left - right,
@@ -420,21 +357,4 @@ _KINDS: dict[type[ast.expr], str] = {
     ast.Compare: "a comparison",
     ast.Await: "an await",
     ast.Slice: "a slice",
-}
-
-_HANDLERS: dict[type[ast.expr], Callable[[Evaluator, ast.expr], object]] = {
-    ast.Constant: Evaluator.constant,  # type: ignore[dict-item]
-    ast.Name: Evaluator.name,  # type: ignore[dict-item]
-    ast.List: Evaluator.list_,  # type: ignore[dict-item]
-    ast.Tuple: Evaluator.tuple_,  # type: ignore[dict-item]
-    ast.Set: Evaluator.list_,  # type: ignore[dict-item]
-    ast.ListComp: Evaluator.comprehension,  # type: ignore[dict-item]
-    ast.GeneratorExp: Evaluator.comprehension,  # type: ignore[dict-item]
-    ast.Dict: Evaluator.dict_,  # type: ignore[dict-item]
-    ast.JoinedStr: Evaluator.joined,  # type: ignore[dict-item]
-    ast.UnaryOp: Evaluator.unary,  # type: ignore[dict-item]
-    ast.BinOp: Evaluator.binary,  # type: ignore[dict-item]
-    ast.Attribute: Evaluator.attribute,  # type: ignore[dict-item]
-    ast.Subscript: Evaluator.subscript,  # type: ignore[dict-item]
-    ast.Call: Evaluator.call,  # type: ignore[dict-item]
 }
