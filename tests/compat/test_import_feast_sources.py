@@ -196,6 +196,28 @@ def test_services_with_equal_keys_share_the_group_of_their_rows(
     assert import_feast(fs, define(view("w") + view("v") + services)).problems == []
 
 
+def test_a_service_that_comes_later_shares_the_rows(define: Define, fs: hopyard.FeatureStore) -> None:
+    first = view("w") + 's = FeatureService(name="s", features=[w])\n'
+    import_feast(fs, define(first, w=frame(b=[1]).astype({"driver_id": "int32"})))
+    later = view("v") + 't = FeatureService(name="t", features=[v])'
+    done = import_feast(fs, define(first + later, v=frame(a=[2])))
+    assert [found["status"] for found in done.document()["feature_views"]] == ["unchanged", "created"]
+    rows = pd.DataFrame({"driver_id": [1], "event_timestamp": [DAY]})
+    assert fs.get_feature_view("t").training_data(spine=rows)[0]["a"].tolist() == [2]
+
+
+def test_a_service_of_functions_alone_is_not_created(define: Define, fs: hopyard.FeatureStore) -> None:
+    text = """
+    @on_demand_feature_view(sources=[RequestSource(name="r", schema=[])], schema=[])
+    def f(inputs):
+        return inputs
+    s = FeatureService(name="s", features=[f])
+    """
+    done = import_feast(fs, define(view("v").rstrip() + dedent(text), v=frame(a=[1])))
+    assert any("only on-demand views" in found.message for found in done.absent)
+    assert fs.list_feature_views() == []
+
+
 def test_the_only_timestamps_are_the_event_time(define: Define, fs: hopyard.FeatureStore) -> None:
     repo = define(view("v", "", 'FileSource(path="v.parquet")'), v=frame(a=[1]))
     import_feast(fs, repo)

@@ -48,7 +48,7 @@ def compare(
         where, what = view.service.where, f"feature service {view.service.name!r}"
         root = there.get(view.root.name)
         if root is not None and root.name not in different:
-            features = {**view.root.keys, EVENT_TIME: "timestamp"}
+            features = _like_stored(_root_features(view.root), root)
             found = _differences(root, features, tuple(view.root.keys), EVENT_TIME, None)
             if found:
                 different.add(root.name)
@@ -129,6 +129,16 @@ def create_view(fs: FeatureStore, plan: ViewPlan) -> Document:
 
 def _root_features(root: RootPlan) -> dict[str, str]:
     return {**root.keys, EVENT_TIME: "timestamp"}
+
+
+def _like_stored(features: Mapping[str, str], group: FeatureGroup) -> dict[str, str]:
+    """Return types, those of whole numbers as a group has them: an int and a bigint match each other."""
+    stored = {feature.name: feature.type for feature in group.spec.features}
+    whole = {"int", "bigint"}
+    return {
+        name: stored[name] if {type_, stored.get(name)} <= whole else type_
+        for name, type_ in features.items()
+    }
 
 
 def _insert(group: FeatureGroup, plan: GroupPlan, notes: list[Finding]) -> int:

@@ -33,6 +33,7 @@ def argument(made: Made, name: str) -> object:
 
 
 def text(made: Made, *names: str, required: bool = False) -> str:
+    """Return the first of these arguments that is given, which must be text; empty: none of them."""
     value = next((found for name in names if (found := argument(made, name)) is not None), None)
     if value is None and not required:
         return ""

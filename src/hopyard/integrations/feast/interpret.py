@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hopyard.integrations.feast.arguments import (
     VIEWS,
     CannotUseError,
@@ -76,9 +78,10 @@ class _Interpreter:
             if made.kind == "FeatureService":
                 self._checked(made, self._service)
 
-    def _checked(self, made: Made, use: object) -> None:
+    def _checked(self, made: Made, use: Callable[[Made], None]) -> None:
+        """Use an object; what cannot be used is a problem, or not readable if that is why."""
         try:
-            use(made)  # type: ignore[operator]
+            use(made)
         except CannotUseError as error:
             finding = Finding(what(made), made.where, str(error))
             if not has_unreadable(made):
