@@ -516,6 +516,18 @@ def test_the_command(define: Define, tmp_path: Path) -> None:
     assert json.loads(bad.stdout)["problems"][0]["where"] == "defs.py:7"
 
 
+def test_the_command_makes_a_project(define: Define, tmp_path: Path) -> None:
+    repo, store = define(view("v"), v=frame(a=[1])), tmp_path / "new_store"
+    hopyard.login(store)
+    asked = ["--url", str(store), "--project", "other", "import", "feast", str(repo)]
+    assert CliRunner().invoke(app, [*asked, "--dry-run"]).exit_code == 0
+    assert CliRunner().invoke(app, ["--url", str(store), "--project", "other", "ls"]).exit_code == 1
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    other = hopyard.login(store, project="other").get_feature_store()
+    assert [group.name for group in other.list_feature_groups()] == ["v"]
+    assert hopyard.login(store).get_feature_store().list_feature_groups() == []
+
+
 def test_the_command_makes_no_store_where_something_is_wrong(define: Define, tmp_path: Path) -> None:
     store = tmp_path / "new_store"
     bad = run(str(define(view("gone"))), store=store)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hopyard.cli.commands import Commands, Json, Target
+from hopyard.cli.commands import Commands, Json, Target, opened
 
 if TYPE_CHECKING:
     from hopyard.feature_store import FeatureStore
@@ -60,23 +60,14 @@ def feast(
 def stored(ctx: typer.Context, *, create: bool = False) -> Iterator[FeatureStore | None]:
     """Yield the feature store that the options name; None: there is none yet, and `create` is False."""
     from hopyard.config import load_config
-    from hopyard.connect import MARKER, open_session
+    from hopyard.connect import MARKER
     from hopyard.errors import NotFoundError
     from hopyard.project import Project
 
     target: Target = ctx.find_object(Target) or Target(None, None)
-    config = load_config(target.url)
-    if not create and not (config.root / MARKER).is_file():
-        yield None
-        return
-    try:
-        session = open_session(config, project=target.project, create=create)
-    except NotFoundError:  # a project that is not there yet
-        yield None
-        return
-    try:
-        yield Project(session).get_feature_store()
-    finally:
-        session.online.close()
-        session.engine.close()
-        session.registry.close()
+    session = None
+    with ExitStack() as stack:
+        if create or (load_config(target.url).root / MARKER).is_file():
+            with suppress(NotFoundError):  # a project that is not there yet
+                session = stack.enter_context(opened(ctx, create=create))
+        yield None if session is None else Project(session).get_feature_store()
