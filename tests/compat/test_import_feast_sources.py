@@ -556,4 +556,4 @@ def test_a_repository_of_a_registry_alone(define: Define) -> None:
     repo = define("")
     (repo / "data").mkdir()
     (repo / "data" / "registry.db").write_bytes(b"\x0a\x04")
-    assert "registry.db is not read: import needs the definition files" in problems(repo)[0]
+    assert "registry.db has none that can be read, either" in problems(repo)[0]

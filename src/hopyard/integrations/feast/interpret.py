@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hopyard.integrations.feast.arguments import (
     VIEWS,
@@ -46,9 +46,18 @@ _REGISTERED = ("View", "Service", "Table", "Dataset", "Reference", "Permission")
 """How the classes end that Feast keeps in its registry, also those of versions to come."""
 
 
-def interpret(found: Found) -> Definitions:
-    """Return the feature views and services among what was read."""
-    return _Interpreter(found).definitions
+def interpret(found: Found, registered: Sequence[Made] = ()) -> Definitions:
+    """Return the feature views and services among what was read.
+
+    Args:
+        registered: the objects of Feast's registry. They stand in where the files cannot be read, and only there: a
+            registry may have what the files no longer define.
+    """
+    interpreter = _Interpreter(found)
+    definitions = interpreter.definitions
+    if definitions.unreadable or not (definitions.views or definitions.absent or definitions.problems):
+        interpreter.fill_in(registered)
+    return definitions
 
 
 class _Interpreter:
@@ -66,6 +75,8 @@ class _Interpreter:
         objects = [made for _, made in found.objects]
         self.entities: dict[str, EntityDefinition] = {}
         self.absent_views: dict[str, Finding] = {}
+        self.told: set[str] = set()
+        """Views that have no counterpart: the registry knows no better."""
         for made in objects:
             if made.kind == "Entity":
                 self._checked(made, self._register_entity)
@@ -77,6 +88,26 @@ class _Interpreter:
         for made in objects:
             if made.kind == "FeatureService":
                 self._checked(made, self._service)
+
+    def fill_in(self, registered: Sequence[Made]) -> None:
+        """Take the registry's word for what the files did not tell."""
+        known = {view.name for view in self.definitions.views} | self.told
+        services = {service.name for service in self.definitions.services}
+        for made in registered:
+            name = str(made.kwargs["name"])
+            if made.kind == "Entity" and name not in self.entities:
+                self._checked(made, self._register_entity)
+            elif made.kind in VIEWS and name not in known:
+                self.absent_views.pop(name, None)
+                self._checked(made, self._view)
+                self._tell_source(made)
+            elif made.kind == "FeatureService" and name not in services:
+                self._checked(made, self._service)
+                self._tell_source(made)
+
+    def _tell_source(self, made: Made) -> None:
+        message = "it was read from the registry, since no file tells it: check that it is still in use"
+        self.definitions.notes.append(Finding(what(made), made.where, message))
 
     def _checked(self, made: Made, use: Callable[[Made], None]) -> None:
         """Use an object; what cannot be used is a problem, or not readable if that is why."""
@@ -211,6 +242,7 @@ class _Interpreter:
     def _no_counterpart(self, made: Made, name: str, message: str) -> None:
         finding = Finding(f"feature view {name!r}", made.where, message)
         self.absent_views[name] = finding
+        self.told.add(name)
         self.definitions.absent.append(finding)
 
     def _source(self, source: Made, name: str, view: Made) -> SourceDefinition | None:

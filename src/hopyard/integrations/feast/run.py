@@ -15,6 +15,7 @@ from hopyard.integrations.feast.definitions import Definitions, Finding
 from hopyard.integrations.feast.group_plan import GroupPlan, plan_groups
 from hopyard.integrations.feast.interpret import interpret
 from hopyard.integrations.feast.read import read_definitions
+from hopyard.integrations.feast.registry import read_registry
 from hopyard.integrations.feast.service_plan import ViewPlan, plan_views
 from hopyard.integrations.feast.settings import kind_of, read_settings, registry_file
 from hopyard.model.names import nearest_name
@@ -134,7 +135,9 @@ def plan_import(
     folder = Path(repository).expanduser().resolve()
     settings = read_settings(folder)
     found = read_definitions(folder)
-    definitions = interpret(found)
+    registry = registry_file(settings, folder)
+    project = kind_of(settings.get("project"))
+    definitions = interpret(found, read_registry(registry, folder, project) if registry else [])
     groups = plan_groups(definitions, folder, clock)
     stored = {} if fs is None else newest(fs.list_feature_groups())
     views = plan_views(definitions, groups, stored.values())
@@ -185,17 +188,9 @@ def _tell_what_is_missing(definitions: Definitions, settings: Mapping[str, Any],
     registry = registry_file(settings, folder)
     is_empty = not (definitions.views or definitions.absent or definitions.unreadable or definitions.problems)
     if is_empty:
-        more = f" Its registry {registry} is not read: import needs the definition files." if registry else ""
+        more = f" Its registry {registry} has none that can be read, either." if registry else ""
         definitions.problems.append(
             Finding("repository", None, f"no Python file in {folder} defines a feature view.{more}")
-        )
-    elif registry and definitions.unreadable:
-        definitions.notes.append(
-            Finding(
-                "registry",
-                None,
-                f"{registry} has what could not be read, and is not read either: write the values into the files",
-            )
         )
     if definitions.views and not definitions.services:
         definitions.notes.append(
