@@ -45,13 +45,17 @@ def registry() -> bytes:
         (6, message((1, 86400))), (7, source), (8, 1),
     )  # fmt: skip
     queries = message((1, "queries"), (2, "p"), (3, "driver"), (7, message((1, 2))))
+    derived = message((1, "derived"), (2, "p"), (3, "driver"), (7, source), (14, trips))
+    computed = message(
+        (1, "computed"), (2, "p"), (3, "driver"), (7, source), (15, message((1, message((1, "f")))))
+    )
     elsewhere = message((1, "elsewhere"), (2, "another_project"), (7, source))
     service = message(
         (1, "ranking"),
         (2, "p"),
         (3, message((1, "trips"), (2, message((1, "rate"), (2, 5))))),
     )
-    views = [(6, message((1, view))) for view in (trips, queries, elsewhere)]
+    views = [(6, message((1, view))) for view in (trips, queries, derived, computed, elsewhere)]
     return message((1, message((1, entity))), *views, (7, message((1, service))), (3, "1"))
 
 
@@ -76,7 +80,10 @@ def test_views_of_a_loop_are_those_of_the_registry(repo: Path, tmp_path: Path) -
     done = import_feast(fs, repo)
     assert [found.message for found in done.problems] == []
     assert [found.what for found in done.unreadable] == ["definition file"]
-    assert [found.what for found in done.absent] == ["feature view 'queries'"]
+    absent = {found.what: found.message for found in done.absent}
+    assert list(absent) == [f"feature view '{name}'" for name in ("queries", "derived", "computed")]
+    assert "other feature views" in absent["feature view 'derived'"]
+    assert "made by a transformation" in absent["feature view 'computed'"]
     assert any("read from the registry" in note.message for note in done.notes)
     group = fs.get_feature_group("trips")
     assert (group.primary_key, group.ttl, group.tags) == (["driver_id"], timedelta(days=1), {"team": "x"})

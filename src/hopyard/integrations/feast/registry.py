@@ -113,13 +113,16 @@ def _entity(spec: _Message, where: Where) -> Made:
 
 def _view(spec: _Message, where: Where) -> Made:
     ttl = spec.one(6)
+    derived_from = [view.text(1) for view in spec.all(14)]
+    is_computed = bool(spec.one(15).fields)
     arguments = {
         "name": spec.text(1),
         "entities": [name for name in spec.texts(3) if name != _DUMMY_ENTITY],
         "schema": [_field(field, where) for field in (*spec.all(12), *spec.all(4))],
         "tags": spec.pairs(5),
         "ttl": timedelta(seconds=ttl.number(1), microseconds=ttl.number(2) // 1_000),
-        "source": _source(spec.one(7), where) if 7 in spec.fields else None,
+        "source": derived_from or (_source(spec.one(7), where) if 7 in spec.fields else None),
+        "feature_transformation": "a function" if is_computed else None,
         "online": bool(spec.number(8)),
         "description": spec.text(10),
         "owner": spec.text(11),
