@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hopyard.cli.commands import app
+from hopyard.cli.imports import imports
 from hopyard.cli.online import online
 
 app.add_typer(online, name="online")
+app.add_typer(imports, name="import")
 
 __all__ = ["app", "main"]
 

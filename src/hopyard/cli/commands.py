@@ -91,10 +91,11 @@ def options(
 
 
 @contextmanager
-def opened(ctx: typer.Context, *, is_moving: bool = False) -> Iterator[Session]:
+def opened(ctx: typer.Context, *, is_moving: bool = False, create: bool = False) -> Iterator[Session]:
     """Yield a session of the store that the options name; a store or project that is not there is an error.
 
     Args:
+        create: make the store and the project if they are not there.
         is_moving: take the project's own online store, whatever HOPYARD_ONLINE_URL says.
     """
     from dataclasses import replace
@@ -106,7 +107,7 @@ def opened(ctx: typer.Context, *, is_moving: bool = False) -> Iterator[Session]:
     config = load_config(target.url)
     if is_moving:
         config = replace(config, online_url=None)
-    session = open_session(config, project=target.project, create=False)
+    session = open_session(config, project=target.project, create=create)
     try:
         yield session
     finally:

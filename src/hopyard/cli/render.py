@@ -267,6 +267,61 @@ def dataset_rebuilt(document: Document) -> None:
     )
 
 
+def feast_import(document: Document) -> None:
+    """Show what was created of a Feast repository, or what must be mended first."""
+    _line(f"Feast repository {document['repository']}")
+    _facts({name.replace("_", " "): value for name, value in document["settings"].items()})
+    groups = [
+        {
+            "feature view": group["feature_view"],
+            "feature group": _versioned(group),
+            "status": group["status"],
+            "primary key": ", ".join(group["primary_key"]),
+            "event time": group["event_time"],
+            "ttl": _duration(group["ttl_seconds"]),
+            "online": "yes" if group["is_online"] else "no",
+            "rows in file": group["n_rows_in_file"],
+            "rows written": group["n_rows_written"],
+        }
+        for group in document["feature_groups"]
+    ]
+    _table("Feature groups", groups, none="No feature groups.")
+    views = [
+        {
+            "feature service": view["feature_service"],
+            "feature view": _versioned(view),
+            "status": view["status"],
+            "keys": ", ".join(view["keys"]),
+            "features": ", ".join(view["features"]),
+        }
+        for view in document["feature_views"]
+    ]
+    _table("Feature views", views, none="No feature views.")
+    if document["renamed"]:
+        _table("Renamed", document["renamed"])
+    for name in ("no_counterpart", "not_readable", "notes", "problems"):
+        if document[name]:
+            typer.echo()
+            _line(name.replace("_", " ").capitalize())
+        for found in document[name]:
+            where = f"{found['where']}: " if found["where"] else ""
+            style = "red" if name == "problems" else ""
+            _line(f"    {where}{found['what']}: {found['message']}.".replace("..", "."), style=style)
+    typer.echo()
+    n = len(document["problems"])
+    if n:
+        _line(f"{n} problem{'s' if n > 1 else ''}. Nothing was created.", style="red")
+    elif document["is_applied"]:
+        _line("Imported.", style="green")
+    else:
+        _line("Nothing was created: this was a dry run.")
+
+
+def _versioned(document: Document) -> str:
+    version = document["version"]
+    return document["name"] if version is None else f"{document['name']}_{version}"
+
+
 def _datasets(datasets: Rows) -> None:
     lines = [
         {
