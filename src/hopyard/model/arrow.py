@@ -112,20 +112,3 @@ def schema_from_arrow(schema: pa.Schema) -> Schema:
     return tuple(
         Field(name=field.name, type=str(from_arrow(field.type, column=field.name))) for field in schema
     )
-
-
-def has_statistics(type_: pa.DataType) -> bool:
-    """Return whether Parquet files have the least and the greatest value of columns of this type.
-
-    Of floats these do not know NaN, and engines take them as if there were none: rows with NaN are then lost to filters
-    that they fulfil. Floats inside of arrays and structs likewise.
-    """
-    return not (pa.types.is_floating(type_) or pa.types.is_nested(type_))
-
-
-def has_dictionary(type_: pa.DataType) -> bool:
-    """Return whether a column of this type is written with a dictionary of its values.
-
-    Floats and instants seldom repeat: to look for it takes a third of the time of a write, and is then given up.
-    """
-    return not (pa.types.is_floating(type_) or pa.types.is_timestamp(type_))

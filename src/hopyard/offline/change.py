@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from sqlglot import exp
 
-from hopyard.model.arrow import from_arrow, has_dictionary, has_statistics
+from hopyard.model.arrow import from_arrow
+from hopyard.offline.encoding import CODEC, has_dictionary, has_statistics
 from hopyard.ports import Change
 
 _SOURCE, _TARGET = "source", "target"
@@ -23,7 +24,7 @@ def apply(table: DeltaTable, change: Change, properties: CommitProperties) -> No
     """Write a change as one version of the table."""
     schema = pa.schema(table.schema().to_arrow())
     rows = change.rows if change.kind == "delete" else _complete(schema, change.rows)
-    writer_properties = _writer(schema)
+    writer_properties = _writer(schema, rows)
     if change.kind in ("append", "overwrite"):
         write_deltalake(
             table, rows, mode=change.kind, writer_properties=writer_properties, commit_properties=properties
@@ -65,10 +66,11 @@ def unsized(type_: str) -> str:
     return re.sub(r"\[\d+\]", "", type_)
 
 
-def _writer(schema: pa.Schema) -> WriterProperties:
+def _writer(schema: pa.Schema, rows: pa.Table) -> WriterProperties:
     columns = {
         field.name: ColumnProperties(
-            dictionary_enabled=has_dictionary(field.type),
+            # A removal brings keys only; whether the others repeat is not known.
+            dictionary_enabled=field.name not in rows.column_names or has_dictionary(rows.column(field.name)),
             statistics_enabled="PAGE" if has_statistics(field.type) else "NONE",
         )
         for field in schema
@@ -77,8 +79,7 @@ def _writer(schema: pa.Schema) -> WriterProperties:
     # What is inside of arrays and structs cannot be named one by one.
     default = ColumnProperties(statistics_enabled="NONE")
     return WriterProperties(
-        compression="ZSTD",
-        compression_level=1,
+        compression=CODEC,
         default_column_properties=default,
         column_properties=columns,
     )

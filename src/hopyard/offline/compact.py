@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from hopyard.durable import sync
 from hopyard.errors import CorruptStoreError
 from hopyard.failpoint import Failpoint, around
-from hopyard.model.arrow import has_dictionary, has_statistics
 from hopyard.model.commit import DataFile
 from hopyard.offline.actions import Add, MetaData
+from hopyard.offline.encoding import CODEC, has_dictionary, has_statistics
 from hopyard.time import EPOCH, from_micros
 
 BATCH_BYTES = 32 * 2**20
@@ -90,16 +90,19 @@ def merge(
         )
     # The log quotes names, and a folder of a partition is quoted in itself.
     folder = files[0].path.rpartition("/")[0]
-    name = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
+    name = f"part-00000-{uuid.uuid4()}-c000.{CODEC.lower()}.parquet"
     path = table / unquote(folder) / name
     try:
         pq.write_table(
             rows,
             path,
-            compression="zstd",
-            compression_level=1,
+            compression=CODEC,
             store_schema=False,
-            use_dictionary=[field.name for field in schema if has_dictionary(field.type)],
+            use_dictionary=[
+                field.name
+                for field in schema
+                if not pa.types.is_nested(field.type) and has_dictionary(rows.column(field.name))
+            ],
             write_statistics=[field.name for field in schema if has_statistics(field.type)],
         )
         with around(failpoint, "merged_file_sync"):
