@@ -120,12 +120,16 @@ def _real_place(name: str) -> str | None:
     return None if spec is None or spec.origin is None else str(Path(spec.origin).parent)
 
 
-def _no_module(asked: str, name: str) -> str:
-    parent = name.rpartition(".")[0]
+def submodules(package: str) -> list[str]:
+    """Return the names of the modules in a package of the shim; none, if there is no such package."""
     try:
-        known = [module.name for module in iter_modules(importlib.import_module(parent).__path__)]
+        return [module.name for module in iter_modules(importlib.import_module(package).__path__)]
     except (ImportError, AttributeError):
-        known = []
-    close = get_close_matches(name.rpartition(".")[2], known, n=1)
+        return []
+
+
+def _no_module(asked: str, name: str) -> str:
+    parent, _, last = name.rpartition(".")
+    close = get_close_matches(last, submodules(parent), n=1)
     hint = f" Did you mean {asked.rpartition('.')[0]}.{close[0]}?" if close else ""
     return f"Hopyard has no module {asked!r}.{hint} See docs/coming-from-hopsworks.md."
