@@ -81,9 +81,5 @@ def as_text(report: CheckReport) -> str:
                 lines.append(f"  {place}: {finding.status}: {finding.name}. {finding.note}".rstrip())
     counts = Counter(finding.status for finding in report.findings)
     total = ", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status])
-        f"{counts[status]} {status}"
-        for status in ("covered", "absent", "unknown", "unreadable")
-        if counts[status]
-    )
     lines.append(f"{len(report.paths)} file(s): {total or 'no use of the API'}")
     return "\n".join(lines) + "\n"

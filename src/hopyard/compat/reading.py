@@ -269,8 +269,10 @@ class Reader:
 
     def _call(self, node: ast.Call) -> Shape:
         called = node.func
-        is_attribute = isinstance(called, ast.Attribute)
-        function = self._attribute(called, is_called=True) if is_attribute else self._value(called)
+        if isinstance(called, ast.Attribute):
+            function = self._attribute(called, is_called=True)
+        else:
+            function = self._value(called)
         values = [argument.value if isinstance(argument, ast.Starred) else argument for argument in node.args]
         given = [self._value(value) for value in values]
         named = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
@@ -315,7 +317,7 @@ class Reader:
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in parameters:
                 close = get_close_matches(keyword.arg, list(parameters), n=1)
-                hint = f"Did you mean {close[0]!r}?" if close else f"It takes: {', '.join(parameters)}."
+                hint = f"Did you mean {close[0]!r}?" if close else f"It takes: {', '.join(name for name in parameters if name != 'self')}."
                 self._note(keyword.value.lineno, f"{shown}({keyword.arg}=)", "unknown", hint)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Shape:
