@@ -57,6 +57,8 @@ def failure_of(error: BaseException, *, is_users: Callable[[traceback.FrameSumma
 
 def advise(error: BaseException) -> str:
     """Return what to do about an error, in a sentence or two."""
+    if type(error).__name__ == "UsageError":  # IPython's, which need not be installed
+        return "IPython does not know this magic or its arguments: leave the line out, or load what brings the magic."
     for kind, words in _ADVICE:
         if isinstance(error, kind):
             said = words(error)

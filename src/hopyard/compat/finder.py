@@ -87,6 +87,14 @@ def install(*, shadow: bool = False) -> None:
     """
     if is_installed():
         return
+    refuse_real_packages(shadow=shadow)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ROOTS]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _ShimFinder())
+
+
+def refuse_real_packages(*, shadow: bool) -> None:
+    """Raise ConfigError if one of the real packages is installed or imported, and `shadow` is False."""
     real = {name: where for name in ROOTS if (where := _real_place(name)) is not None}
     if real and not shadow:
         found = ", ".join(f"{name} ({where})" for name, where in real.items())
@@ -94,9 +102,6 @@ def install(*, shadow: bool = False) -> None:
             f"The real packages are installed here: {found}. The program would run on Hopyard instead of a cluster: "
             f"if that is what you want, call install(shadow=True), or give --shadow on the command line."
         )
-    for name in [name for name in sys.modules if name.partition(".")[0] in ROOTS]:
-        del sys.modules[name]
-    sys.meta_path.insert(0, _ShimFinder())
 
 
 def is_installed() -> bool:

@@ -14,8 +14,9 @@ from typing import Any
 
 import hopyard
 from hopyard.compat.advice import Failure
-from hopyard.compat.cells import code_cells, read_cells, read_notebook
+from hopyard.compat.cells import NotebookError, code_cells, read_cells, read_notebook
 from hopyard.compat.files import write_atomically
+from hopyard.compat.finder import refuse_real_packages
 from hopyard.require import require
 
 START_SECONDS = 120
@@ -63,10 +64,13 @@ def run_notebook(
         shadow: see `install`.
     Raises:
         NotebookError: it cannot be run; nothing was.
+        ConfigError: the real packages are installed, and `shadow` is False.
         MissingPackageError: the extra `compat` is not installed.
     """
+    require("nbformat", extra="compat")  # nbclient needs it, and would name it less well
     nbclient = require("nbclient", extra="compat")
     require("ipykernel", extra="compat")
+    refuse_real_packages(shadow=shadow)
     notebook = read_notebook(path)
     read_cells(path, notebook)  # all of them are looked at before the first one runs
     target = output or path.with_name(f"{path.stem}{SUFFIX}")
@@ -77,9 +81,10 @@ def run_notebook(
             json.dumps({"shadow": shadow, "argv": [str(path), *arguments], "failure": str(failed_file)})
         )
         begun: list[Any] = []
+        manager = _kernel_manager(settings, Path(scratch))
         client = nbclient.NotebookClient(
             notebook,
-            km=_kernel_manager(settings, Path(scratch)),
+            km=manager,
             timeout=timeout_seconds,
             startup_timeout=START_SECONDS,
             resources={"metadata": {"path": str(path.absolute().parent)}},
@@ -104,8 +109,17 @@ def run_notebook(
                 "The kernel died.",
                 "It may have used up the machine's memory, or ended itself: run the cell with less data.",
             )
+        except (RuntimeError, AssertionError) as error:  # nbclient's own way to say it is an assertion
+            if begun:
+                raise
+            client.km = manager  # it has let go of it, and would miss it once more at the end of the process
+            raise NotebookError(
+                f"The kernel for {path} did not start. Nothing was run. What it said is above; try "
+                f"`{sys.executable} -m ipykernel --version`."
+            ) from error
         finally:
-            write_atomically(target, require("nbformat", extra="compat").writes(notebook).encode())
+            if begun:
+                write_atomically(target, require("nbformat", extra="compat").writes(notebook).encode())
     all_cells = list(code_cells(notebook))
     ran = [cell for cell in begun if cell.cell_type == "code" and cell.source.strip()]
     failed = None if failure is None else next(i for i, cell in enumerate(all_cells, 1) if cell is begun[-1])

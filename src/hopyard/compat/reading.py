@@ -268,11 +268,7 @@ class Reader:
         return shape
 
     def _call(self, node: ast.Call) -> Shape:
-        called = node.func
-        if isinstance(called, ast.Attribute):
-            function = self._attribute(called, is_called=True)
-        else:
-            function = self._value(called)
+        function = self._called(node.func)
         values = [argument.value if isinstance(argument, ast.Starred) else argument for argument in node.args]
         given = [self._value(value) for value in values]
         named = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
@@ -295,6 +291,9 @@ class Reader:
             return result_of(inner) if isinstance(inner, Routine) else None
         return None
 
+    def _called(self, node: ast.expr) -> Shape:
+        return self._attribute(node, is_called=True) if isinstance(node, ast.Attribute) else self._value(node)
+
     def _take(
         self,
         node: ast.FunctionDef | ast.AsyncFunctionDef,
@@ -316,8 +315,9 @@ class Reader:
             return
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in parameters:
-                close = get_close_matches(keyword.arg, list(parameters), n=1)
-                hint = f"Did you mean {close[0]!r}?" if close else f"It takes: {', '.join(name for name in parameters if name != 'self')}."
+                known = [name for name in parameters if name != "self"]
+                close = get_close_matches(keyword.arg, known, n=1)
+                hint = f"Did you mean {close[0]!r}?" if close else f"It takes: {', '.join(known)}."
                 self._note(keyword.value.lineno, f"{shown}({keyword.arg}=)", "unknown", hint)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Shape:
