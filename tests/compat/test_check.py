@@ -44,6 +44,7 @@ def test_a_program_that_is_covered_has_no_troubles(tmp_path: Path) -> None:
         ("hopsworks.logn()", (3, "hopsworks.logn", "unknown")),
         ("hopsworks.login(projet='x')", (3, "login(projet=)", "unknown")),
         ("from hsml.schema import Shema", (3, "hsml.schema.Shema", "unknown")),
+        ("from hopsworks_plugin.sensors import x", (3, "hopsworks_plugin.sensors", "absent")),
         ("import hsml.shema", (3, "hsml.shema", "unknown")),
         ("from hsml.transformer import Transformer\nTransformer('x')", (4, "Transformer", "absent")),
         (

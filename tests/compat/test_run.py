@@ -83,6 +83,8 @@ def test_a_script_that_fails_is_shown_with_line_call_and_what_to_do(tmp_path: Pa
             "'missing.csv' is not there. Paths are seen from",
         ),
         ("df = spark.read.csv('x')", "There is no Spark here"),
+        ("from hopsworks_plugin.operators.hopsworks_operator import X", "BashOperator"),
+        ("import hopsworks\nprint(hopsworks.get_secrets_api().get_secret('k').value)", "is None"),
         ("print(undefined)", "not defined before this line"),
         (f"{LOGIN}\nproject.get_feature_store(nam='x')", "help() shows"),
         (f"{LOGIN}\nhopsworks.logn()", "Did you mean 'login'?"),

@@ -39,6 +39,9 @@ ABSENT: dict[str, Absent] = {
     "KafkaApi": Absent(
         "There is no Kafka: insert() writes offline and online rows itself, and returns when they are readable."
     ),
+    "hopsworks_plugin": Absent(
+        "The operators for Airflow are not here: a BashOperator runs `python -m hopyard.compat run FILE`."
+    ),
     "Model.deploy": _SERVING,
     "ModelServing": _SERVING,
     "OpenSearchApi": Absent("There is no OpenSearch, and no search for similar vectors."),
@@ -79,6 +82,14 @@ PLATFORM_DIFFERENCES: dict[str, str] = {
     "Model versions": (
         "`create_model` without a version takes the next one at `save`; `get_model` without a version returns version "
         "1, with a warning, as the original does."
+    ),
+    "A missing model": (
+        "`get_model` of a model or version that is not there raises NotFoundError, which `except RestAPIError` catches, "
+        "too; `get_models` returns an empty list, and `get_best_model` None."
+    ),
+    "Exceptions": (
+        "`hopsworks.client.exceptions.RestAPIError`, `FeatureStoreException` and the others of that module are all "
+        "Hopyard's own base error, so that a program's `except` catches what it means to. They have no `response`."
     ),
     "download gives a copy": (
         "`model.download()` returns a new folder in the system's temporary folder, or `local_path`; the registry's own "

@@ -12,6 +12,7 @@ from types import ModuleType
 from urllib.error import URLError
 
 from hopyard.compat.absent import PAGE
+from hopyard.compat.absent_platform import ABSENT
 from hopyard.compat.errors import CompatError
 from hopyard.compat.finder import ROOTS, SHIM
 from hopyard.errors import HopyardError
@@ -80,6 +81,8 @@ def _expression(frame: traceback.FrameSummary) -> str:
 
 def _of_attribute(error: BaseException) -> str:
     owner, name = getattr(error, "obj", None), getattr(error, "name", None) or ""
+    if owner is None and str(error).startswith("'NoneType'"):
+        return f"The object before .{name} is None: a feature group, a view or a secret that is not there. {_SEE}"
     module = owner.__name__ if isinstance(owner, ModuleType) else type(owner).__module__
     if not module.startswith(SHIM):
         return ""
@@ -98,6 +101,8 @@ def _of_import(error: BaseException) -> str:
     root = name.partition(".")[0]
     if root in ROOTS:
         return "The message says what is nearest. Take that, or leave the import out."
+    if root in ABSENT:
+        return f"{ABSENT[root].nearest} {_SEE}"
     if root in ("pyspark", "hdfs"):
         return "There is no Spark here: read the data with pandas or polars. " + _SEE
     return f"Install it before the run: {_pip(root)}." if root else ""

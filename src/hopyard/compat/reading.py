@@ -152,6 +152,9 @@ class Reader:
     def _module(self, name: str, line: int, *, quiet: bool = False) -> ModuleType | None:
         target = shim_name(name)
         if target is None:
+            absent = self._absent.get(name.partition(".")[0])
+            if absent is not None and not quiet:
+                self._note(line, name, "absent", absent.nearest)
             return None
         try:
             module = importlib.import_module(target)

@@ -14,3 +14,11 @@ class Resources:
     def __new__(cls, *args: object, **kwargs: object) -> NoReturn:
         """Raise CompatError."""
         raise CompatError("Resources", ABSENT["Resources"])
+
+
+class PredictorResources(Resources):
+    """The same, for a predictor."""
+
+
+class TransformerResources(Resources):
+    """The same, for a transformer."""
