@@ -1,4 +1,4 @@
-"""The calls of the platform and the model registry take the parameters that the original's users pass, in that order."""
+"""The calls of the platform and the model registry take the parameters that programs pass, in that order."""
 
 from __future__ import annotations
 

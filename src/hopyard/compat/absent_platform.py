@@ -84,8 +84,8 @@ PLATFORM_DIFFERENCES: dict[str, str] = {
         "1, with a warning, as the original does."
     ),
     "A missing model": (
-        "`get_model` of a model or version that is not there raises NotFoundError, which `except RestAPIError` catches, "
-        "too; `get_models` returns an empty list, and `get_best_model` None."
+        "`get_model` of a model or version that is not there raises NotFoundError, which `except RestAPIError` "
+        "catches, too; `get_models` returns an empty list, and `get_best_model` None."
     ),
     "Exceptions": (
         "`hopsworks.client.exceptions.RestAPIError`, `FeatureStoreException` and the others of that module are all "
