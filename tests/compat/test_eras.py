@@ -305,6 +305,27 @@ def test_taxi_as_in_2021(tmp_path: Path) -> None:
     assert "ride" in printed[2]
 
 
+def test_the_feature_store_of_another_project_is_opened_and_not_made(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        "shared",
+        "import hopsworks\nhopsworks.login(project='taxi')\nproject = hopsworks.login(project='churn')",
+        """
+        print(project.get_feature_store("taxi_featurestore").name)
+        print(project.get_feature_store().name, project.get_feature_store("churn_featurestore").name)
+        try:
+            project.get_feature_store("taxis_featurestore")
+        except Exception as error:
+            print(error)
+        """,
+    )
+    assert printed[1].splitlines() == [
+        "taxi_featurestore",
+        "churn_featurestore churn_featurestore",
+        "No feature store named 'taxis_featurestore'. Did you mean 'taxi_featurestore'?",
+    ]
+
+
 def test_a_program_that_fails_in_the_feature_store_is_told_where(tmp_path: Path) -> None:
     write_notebook(
         tmp_path / "a.ipynb",
