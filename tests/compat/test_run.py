@@ -257,6 +257,13 @@ def test_a_notebook_of_an_older_format_runs(tmp_path: Path) -> None:
     assert texts(tmp_path / "old.run.ipynb") == ["42\n"]
 
 
+def test_the_users_own_history_of_ipython_stays_theirs(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "x = 'of the notebook'")
+    run = compat("run", "a.ipynb", folder=tmp_path, IPYTHONDIR=str(tmp_path / "ipython"))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert list((tmp_path / "ipython").rglob("history.sqlite")) == []
+
+
 def test_a_missing_file_is_named_with_those_that_are_there(tmp_path: Path) -> None:
     write_notebook(tmp_path / "churn.ipynb", "x = 1")
     for name in ("chrun.ipynb", "chrun.py"):
