@@ -148,15 +148,10 @@ def _kernel_manager(settings: Path, folder: Path) -> Any:
 
     class Specs(specs.KernelSpecManager):  # type: ignore[name-defined, misc]
         def get_kernel_spec(self, kernel_name: str) -> Any:
+            kernel = [sys.executable, "-m", "hopyard.compat.kernel", str(settings), "-f", "{connection_file}"]
+            kernel += ["--HistoryManager.hist_file=:memory:"]  # the cells are not what the user has typed
             return specs.KernelSpec(
-                argv=[
-                    sys.executable,
-                    "-m",
-                    "hopyard.compat.kernel",
-                    str(settings),
-                    "-f",
-                    "{connection_file}",
-                ],
+                argv=kernel,
                 display_name="Hopyard",
                 language="python",
             )
