@@ -19,7 +19,12 @@ def compat(*arguments: object, folder: Path, **variables: str) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-m", "hopyard.compat", *map(str, arguments)],
         cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT / "src"), **variables},
+        env={
+            **environment,
+            "PYTHONPATH": str(ROOT / "src"),
+            "HOPYARD_TRUST_FILE": str(folder / "trusted"),  # not the developer's own
+            **variables,
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -305,6 +305,64 @@ def test_taxi_as_in_2021(tmp_path: Path) -> None:
     assert "ride" in printed[2]
 
 
+def test_loans_with_functions_of_their_own(tmp_path: Path) -> None:
+    run(
+        tmp_path,
+        "training",
+        """
+        import hopsworks
+        import pandas as pd
+        from hopsworks import udf
+
+        fs = hopsworks.login(project="loans").get_feature_store()
+        loans_df = pd.DataFrame({
+            "loan": range(10),
+            "applied_at": pd.date_range("2026-01-01", periods=10, freq="D"),
+            "income": [1000.0 * i for i in range(1, 11)],
+            "amount": [500.0 * i * i for i in range(1, 11)],
+            "is_paid": [i % 2 for i in range(10)],
+        })
+        """,
+        """
+        loans_fg = fs.get_or_create_feature_group(
+            "loans", version=1, primary_key=["loan"], event_time="applied_at", online_enabled=True
+        )
+        loans_fg.insert(loans_df)
+        """,
+        """
+        @udf(float, drop=["amount"])
+        def per_income(amount, income):
+            return amount / income
+
+        view = fs.get_or_create_feature_view(
+            "loans_view",
+            version=1,
+            query=loans_fg.select(["income", "amount", "is_paid"]),
+            labels=["is_paid"],
+            transformation_functions=[per_income("amount", "income")],
+        )
+        X_train, X_test, y_train, y_test = view.train_test_split(
+            train_start="2026-01-01", train_end="2026-01-07", test_start="2026-01-07", test_end="2026-02-01"
+        )
+        assert (X_train.shape, X_test.shape) == ((6, 2), (4, 2)), (X_train, X_test)
+        """,
+    )
+    printed = run(
+        tmp_path,
+        "inference",
+        """
+        import hopsworks
+
+        fs = hopsworks.login(project="loans").get_feature_store()
+        view = fs.get_feature_view("loans_view", version=1)
+        view.init_serving(1)
+        vector = view.get_feature_vector({"loan": 3}, return_type="pandas")
+        print(vector.columns.tolist(), vector.values.tolist())
+        """,
+    )
+    assert printed[0].splitlines()[-1] == "['income', 'per_income_amount_income_'] [[4000.0, 2.0]]"
+
+
 def test_the_feature_store_of_another_project_is_opened_and_not_made(tmp_path: Path) -> None:
     printed = run(
         tmp_path,
