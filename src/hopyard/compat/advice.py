@@ -91,7 +91,7 @@ def _of_attribute(error: BaseException) -> str:
     if owner is None and str(error).startswith("'NoneType'"):
         return f"The object before .{name} is None: a feature group, a view or a secret that is not there. {_SEE}"
     module = owner.__name__ if isinstance(owner, ModuleType) else type(owner).__module__
-    if not module.startswith(SHIM):
+    if not module.startswith(SHIM) or name.startswith("_"):  # a private name is no slip of the program
         return ""
     what = module.removeprefix(f"{SHIM}.") if isinstance(owner, ModuleType) else type(owner).__name__
     return f"Hopyard's {what} has no {name!r}.{_did_you_mean(name, dir(owner))} {_SEE}"

@@ -7,6 +7,7 @@ the files to which the kernel writes how a cell failed. So the notebook needs no
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -56,6 +57,8 @@ def main(arguments: list[str]) -> None:
     sys.argv = settings["argv"]
     sys.path[:0] = [""] if "" not in sys.path else []
     application.start()
+    # Objects that the notebook leaves open make libraries complain while the process ends, under the summary.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
 
 
 def without_shim_packages(lines: list[str]) -> list[str]:
