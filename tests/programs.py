@@ -49,6 +49,6 @@ def write_notebook(path: Path, *cells: str, **metadata: object) -> Path:
 def texts(path: Path) -> list[str]:
     """Return what each cell of a notebook that was run has printed."""
     return [
-        "".join(output.get("text", "") for output in cell.outputs)
+        "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
         for cell in nbformat.read(path, as_version=4).cells
     ]
