@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hopyard.compat.check import check_file
-from programs import compat, texts, write_notebook
+from programs import compat, texts, write_notebook, write_script
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("hopyard.compat.hsfs.feature_view") is None
@@ -153,6 +153,13 @@ def test_card_fraud_as_of_today(tmp_path: Path) -> None:
         print(len(batch), len(model.predict(batch)))
         """,
         """
+        served = best.get_feature_view(init=True, online=True)
+        print(len(served.get_feature_vector({"cc_num": 3})))
+        views = best.get_feature_view_provenance().accessible
+        datasets = best.get_training_dataset_provenance().accessible
+        print([(view.name, view.version) for view in views], [dataset.version for dataset in datasets])
+        """,
+        """
         feature_view.init_serving(1)
         vector = feature_view.get_feature_vector({"cc_num": 3})
         print(len(vector), len(model.predict([vector])))
@@ -161,7 +168,8 @@ def test_card_fraud_as_of_today(tmp_path: Path) -> None:
         """,
     )
     assert inference[1].split() == ["200", "200"]
-    assert inference[2].split() == ["3", "1", "(2,", "3)"]
+    assert inference[2].splitlines() == ["3", "[('fraud_view', 1)] [1]"]
+    assert inference[3].split() == ["3", "1", "(2,", "3)"]
 
 
 def test_churn_as_in_2023(tmp_path: Path) -> None:
@@ -381,6 +389,38 @@ def test_the_feature_store_of_another_project_is_opened_and_not_made(tmp_path: P
         "taxi_featurestore",
         "churn_featurestore churn_featurestore",
         "No feature store named 'taxis_featurestore'. Did you mean 'taxi_featurestore'?",
+    ]
+
+
+def test_check_follows_the_objects_of_the_feature_store(tmp_path: Path) -> None:
+    path = write_script(
+        tmp_path / "a.py",
+        """
+        import hopsworks
+        import hsfs
+
+        fs = hopsworks.login().get_feature_store()
+        fg = fs.get_or_create_feature_group(name="t", version=1, primary_key=["id"])
+        fg.find_neighbors([1.0], k=3)
+        fg.selct(["a"])
+        query = fg.select(["a"]).join(fg.select_all(), prefix="b_").filter((fg.a > 3) & (fg["b"] < 1))
+        query.redd()
+        view = fs.get_or_create_feature_view(name="v", version=1, query=query)
+        view.trainn()
+        version, job = view.create_training_data()
+        for one in hsfs.connection().get_feature_store().get_feature_groups("t"):
+            one.raed()
+        dataset = fs.create_training_dataset("x", version=1)
+        dataset.sav(query)
+        """,
+    )
+    assert [(one.line, one.name, one.status) for one in check_file(path) if one.status != "covered"] == [
+        (7, "FeatureGroup.find_neighbors", "absent"),
+        (8, "FeatureGroup.selct", "unknown"),
+        (10, "Query.redd", "unknown"),
+        (12, "FeatureView.trainn", "unknown"),
+        (15, "FeatureGroup.raed", "unknown"),
+        (17, "TrainingDataset.sav", "unknown"),
     ]
 
 
