@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Where a change is judged (CI is set), the examples are the same every time, so that it fails by what it changed alone;
 # everywhere else they are new in each run, and a case that is found becomes a test.
 settings.register_profile(
-    "ci", max_examples=100, deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True
+    "ci", max_examples=60, deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True
 )
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=20)
 settings.register_profile(
