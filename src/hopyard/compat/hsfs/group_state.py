@@ -232,7 +232,7 @@ class GroupState:
         name = self.event_time
         if name is None:
             raise FeatureStoreException(
-                f"Feature group {self.label!r} has no event time, so start_time and end_time say nothing about its rows. "
+                f"Feature group {self.label!r} has no event time, so start_time and end_time mean nothing. "
                 f"Filter a column instead: group.filter(group.x >= value)."
             )
         column = self.stored[name]
