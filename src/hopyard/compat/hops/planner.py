@@ -47,7 +47,8 @@ def infer_join_key(groups: Sequence[Any]) -> str:
             f"Give join_key=, or features of groups that share one."
         )
     primary = Counter(name for group in groups for name in group.primary_key if name in shared)
-    return min(shared, key=lambda name: (-primary[name], name))
+    names: list[str] = sorted(shared)
+    return min(names, key=lambda name: (-primary[name], name))
 
 
 def _owner(groups: Sequence[Any], feature: str) -> Any:
