@@ -1,4 +1,4 @@
-"""Every call of the original's feature store API is there with each era's parameters, or in the table of absent ones."""
+"""Every call of the original's feature store is there with each era's parameters, or in the table of absent ones."""
 
 from __future__ import annotations
 
