@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopyard.compat.hops.exceptions import FeatureNameCollisionError, FeatureNotFound, InferJoinKeyError
+from hopyard.compat.statements import joined
 
 
 def plan_sql(
@@ -27,15 +28,10 @@ def plan_sql(
     searched = [group for group in groups if not versions or versions.get(group.name) == group.version]
     found = [(_owner(searched or groups, feature), feature.rpartition(".")[2]) for feature in features]
     owners = list({group.label: group for group, _ in found}.values())
-    places = {group.label: f"t{index}" for index, group in enumerate(owners)}
-    columns = ", ".join(f'{places[group.label]}."{name}"' for group, name in found)
-    text = f'SELECT {columns} FROM "{owners[0].label}" t0'
+    key = None
     if len(owners) > 1:
         key = join_key or infer_join_key(owners)
-        for group in owners[1:]:
-            place = places[group.label]
-            text += f' JOIN "{group.label}" {place} ON t0."{key}" = {place}."{key}"'
-    return text
+    return joined([group.label for group in owners], [(group.label, name) for group, name in found], key)
 
 
 def infer_join_key(groups: Sequence[Any]) -> str:

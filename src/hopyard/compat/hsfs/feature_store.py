@@ -18,6 +18,7 @@ from hopyard.compat.hsfs.store_absent import AbsentOfStore
 from hopyard.compat.hsfs.store_search import SearchStore
 from hopyard.compat.hsfs.store_views import ViewStore
 from hopyard.compat.hsfs.util import ValidationWarning, VersionWarning, autofix_feature_name, warn
+from hopyard.compat.statements import in_own_words
 from hopyard.errors import NotFoundError
 
 
@@ -283,7 +284,7 @@ class FeatureStore(ViewStore, SearchStore, AbsentOfStore):
     ) -> Any:
         """Return the rows of a SELECT over groups, each named `name_version`."""
         kind = (dataframe_type or "default").lower()
-        own = query.replace("`", '"').replace(f"{self.name}.", "").replace(f'"{self.name}".', "")
+        own = in_own_words(query, self.name)
         return in_form(self._store.sql(own, dataframe_type=read_form(kind)), kind)
 
     def __repr__(self) -> str:
