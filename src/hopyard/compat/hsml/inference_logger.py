@@ -1,0 +1,16 @@
+"""What a program imports as `hsml.inference_logger`."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from hopyard.compat.absent_platform import ABSENT
+from hopyard.compat.errors import CompatError
+
+
+class InferenceLogger:
+    """Can be imported; making one raises CompatError, because nothing is deployed from a folder."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> NoReturn:
+        """Raise CompatError."""
+        raise CompatError("InferenceLogger", ABSENT["InferenceLogger"])

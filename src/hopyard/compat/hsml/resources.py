@@ -1,0 +1,24 @@
+"""What a program imports as `hsml.resources`."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from hopyard.compat.absent_platform import ABSENT
+from hopyard.compat.errors import CompatError
+
+
+class Resources:
+    """Can be imported; making one raises CompatError, because nothing is deployed from a folder."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> NoReturn:
+        """Raise CompatError."""
+        raise CompatError("Resources", ABSENT["Resources"])
+
+
+class PredictorResources(Resources):
+    """The same, for a predictor."""
+
+
+class TransformerResources(Resources):
+    """The same, for a transformer."""
