@@ -18,7 +18,7 @@ from hopyard.compute.transform.load import load
 from hopyard.compute.transform.source import read_source
 from hopyard.errors import UserFunctionError
 from hopyard.model.specs import FunctionMode, FunctionSpec
-from hopyard.trust import trust_here
+from hopyard.trust import is_trusted, trust_here
 
 LONGEST_NAME = 63
 RESERVED = ("statistics", "context")
@@ -130,6 +130,8 @@ class HopsworksUdf:
         self._outputs: list[str] | None = None
         self.is_in_place = False
         """The result has its feature's name and place, as in programs that give a dict of functions."""
+        if not isinstance(func, str):
+            trust_here(self.function_spec.sha256)
 
     def _read(self, function: Callable[..., Any]) -> None:
         parameters = inspect.signature(function).parameters
@@ -156,7 +158,6 @@ class HopsworksUdf:
             self._source = _bare(read_source(function))  # type: ignore[arg-type]
         except UserFunctionError as error:
             raise FeatureStoreException(str(error)) from error
-        trust_here(self.function_spec.sha256)
 
     @property
     def function_spec(self) -> FunctionSpec:
@@ -208,7 +209,10 @@ class HopsworksUdf:
 
     @dropped_features.setter
     def dropped_features(self, arguments: list[str]) -> None:
+        is_ours = is_trusted(self.function_spec.sha256)
         self._dropped = list(arguments)
+        if is_ours:
+            trust_here(self.function_spec.sha256)
 
     @property
     def statistics_required(self) -> bool:
