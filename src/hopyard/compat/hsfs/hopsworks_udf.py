@@ -79,7 +79,10 @@ def udf(
 
     def wrapper(function: Callable[..., Any]) -> HopsworksUdf:
         return HopsworksUdf(
-            func=function, return_types=return_type, dropped_argument_names=drop, execution_mode=execution_mode
+            func=function,
+            return_types=return_type,
+            dropped_argument_names=drop,
+            execution_mode=execution_mode,
         )
 
     return wrapper
