@@ -67,8 +67,7 @@ ABSENT: dict[str, Absent] = {
     "FeatureStore.share": _SHARING,
     "FeatureStore.unshare": _SHARING,
     "Job.schedule": Absent(
-        "Rows are written when insert() returns, so there is nothing to schedule: run the program itself, by cron or any "
-        "scheduler."
+        "Rows are written when insert() returns, so there is nothing to schedule: run the program itself, by cron."
     ),
     "Lookback": Absent(
         "How old a joined row may be is said on the group, with ttl=, or in Hopyard's own query: "

@@ -47,7 +47,7 @@ def run_for_row(function: FunctionSpec, values: Sequence[Any]) -> list[Any]:
         import pandas as pd
 
         found = plain(*(pd.Series([value]) for value in values))
-        items = found if len(function.returns) > 1 else (found,)
+        items: Any = found if len(function.returns) > 1 else (found,)
         if hasattr(items, "iloc"):
             items = [items.iloc[:, place] for place in range(items.shape[1])]
         return [_only(item) for item in items]
@@ -72,7 +72,8 @@ def _rows(spec: FeatureViewSpec, rows: Sequence[Mapping[str, Any]], request: Any
                     taken.append(values[shown.get(name, name)])
                 else:
                     raise FeatureStoreException(
-                        f"The request parameter {name!r} is missing, from which {function.name} is computed: give it in "
+                        f"The request parameter {name!r} is missing, which {function.name} takes: give it in "
+                        f""
                         f"request_parameters."
                     )
             results = run_for_row(function, taken)

@@ -56,13 +56,13 @@ class ViewState:
         self._context: dict[str, Any] = {}
 
     @property
+    def _project(self) -> hopyard.Project:
+        return self._feature_store._project
+
+    @property
     def core(self) -> hopyard.FeatureView:
         """The view in Hopyard's words: features as they are stored, without transformations."""
         return self._core
-
-    @property
-    def _project(self) -> hopyard.Project:
-        return self._feature_store._project
 
     @property
     def name(self) -> str:
@@ -191,7 +191,8 @@ class ViewState:
             return chain.unfitted(self._types)
         if version is None:
             raise FeatureStoreException(
-                f"Feature view {self.name!r} has transformations that need statistics of training data. Give the version: "
+                f"Feature view {self.name!r} has transformations that need statistics of training data. Give the "
+                f"version: "
                 f"init_serving(training_dataset_version=1), or init_batch_scoring(training_dataset_version=1)."
             )
         fits: list[Fit] = self._record(version)["fits"]
