@@ -217,7 +217,7 @@ def create_feature_view(
         FeatureStoreException: labels, helper columns or transformations that the query does not have.
     """
     core = _without_time_travel(query)
-    roles = {
+    roles: dict[str, Any] = {
         "labels": _in_query(labels, core),
         "inference_helper_columns": _in_query(inference_helper_columns, core),
         "training_helper_columns": _in_query(training_helper_columns, core),

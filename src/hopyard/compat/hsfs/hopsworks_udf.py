@@ -386,14 +386,21 @@ class Executor:
             given, statistics = statistics, TransformationStatistics()
             for name, values in given.items():
                 statistics.set_statistics(name, values)
-        self._reserved = {"statistics": statistics, "context": context or function.transformation_context}
+        self._statistics = statistics
+        self._context = context or function.transformation_context
         self._online = online
 
     def execute(self, *args: Any) -> Any:
         """Run the function on values or Series, one for each argument."""
         from hopyard.compat.hsfs.transformation_chain import call
 
-        return call(self._function, list(args), online=self._online, **self._reserved)
+        return call(
+            self._function,
+            list(args),
+            online=self._online,
+            statistics=self._statistics,
+            context=self._context,
+        )
 
 
 def _return_types(given: Any) -> list[str]:

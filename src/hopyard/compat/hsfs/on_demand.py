@@ -47,7 +47,7 @@ def run_for_row(function: FunctionSpec, values: Sequence[Any]) -> list[Any]:
         import pandas as pd
 
         found = plain(*(pd.Series([value]) for value in values))
-        items = found if len(function.returns) > 1 else (found,)
+        items: Any = found if len(function.returns) > 1 else (found,)
         if hasattr(items, "iloc"):
             items = [items.iloc[:, place] for place in range(items.shape[1])]
         return [_only(item) for item in items]

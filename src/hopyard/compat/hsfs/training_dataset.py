@@ -43,6 +43,7 @@ class TrainingDataset(Noted):
     ) -> None:
         """Args: asked: label, splits and the like of a dataset that is not saved yet."""
         self._feature_store = store
+        self._project = store._project
         self._core = core
         self._given = list(functions)
         self._asked = dict(asked or {})
@@ -69,12 +70,10 @@ class TrainingDataset(Noted):
         return self._core
 
     @property
-    def _project(self) -> hopyard.Project:
-        return self._feature_store._project
-
-    @property
     def notes_key(self) -> str:
-        """Where the dataset's notes are."""
+        """Where the dataset's notes are. Raises RestAPIError: it is not saved yet."""
+        if not self._is_saved:
+            raise RestAPIError(f"Training dataset {self.name!r} is not saved yet: save() a query or a dataframe.")
         return f"training_dataset/{self.name}_{self.version}"
 
     @property

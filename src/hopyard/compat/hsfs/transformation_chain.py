@@ -159,7 +159,7 @@ def call(
     plain = function.function
     is_by_value = function.execution_mode.get_current_execution_mode(online) is UDFExecutionMode.PYTHON
     if is_by_value and not online and arguments and hasattr(arguments[0], "__len__"):
-        columns = [list(_objects(argument)) for argument in arguments]
+        columns = [_objects(argument) for argument in arguments]
         extra = {name: value for name, value in given.items() if name not in function.arguments}
         rows = [
             plain(**dict(zip(function.arguments, row, strict=True)), **extra)
@@ -362,5 +362,5 @@ def _value(item: Any) -> Any:
     return item.item() if hasattr(item, "item") else item
 
 
-def _objects(column: Any) -> Iterable[Any]:
-    return column.tolist() if hasattr(column, "tolist") else column
+def _objects(column: Any) -> list[Any]:
+    return list(column.tolist() if hasattr(column, "tolist") else column)

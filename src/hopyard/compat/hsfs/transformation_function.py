@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -265,7 +265,7 @@ def _udf_of(item: Any) -> HopsworksUdf:
     )
 
 
-def _named_type(output_type: Any) -> Callable[..., Any] | str:
+def _named_type(output_type: Any) -> Any:
     name = getattr(output_type, "__name__", output_type)
     known: dict[Any, Any] = {
         None: str,
@@ -283,5 +283,4 @@ def _named_type(output_type: Any) -> Callable[..., Any] | str:
         "float64": float,
         "float16": float,
     }
-    found: Any = known.get(name, output_type)
-    return found
+    return known.get(name, output_type)

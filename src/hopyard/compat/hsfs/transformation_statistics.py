@@ -149,10 +149,12 @@ def describe(name: str, values: Any) -> FeatureTransformationStatistics:
         found.sum, found.mean = float(numbers.sum()), float(numbers.mean())
         found.stddev = float(numbers.std(ddof=1)) if n_present > 1 else 0.0
         found.percentiles = [float(value) for value in np.percentile(numbers, range(1, N_PERCENTILES + 1))]
-        sizes, edges = np.histogram(numbers, bins=_N_BINS) if np.isfinite(numbers).all() else ([], [])
-        bars = [
-            (f"{edges[place]:.2f} to {edges[place + 1]:.2f}", int(size)) for place, size in enumerate(sizes)
-        ]
+        bars: list[tuple[str, int]] = []
+        if np.isfinite(numbers).all():
+            sizes, edges = np.histogram(numbers, bins=_N_BINS)
+            bars = [
+                (f"{edges[place]:.2f} to {edges[place + 1]:.2f}", int(size)) for place, size in enumerate(sizes)
+            ]
     else:
         bars = [(str(value), int(count)) for value, count in counts.items()]
     found.extended_statistics["histogram"] = [

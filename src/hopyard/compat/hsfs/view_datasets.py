@@ -68,7 +68,7 @@ class DatasetMethods(ViewState):
         wide = self._wide(stored_filter=record["filter"])
         if record.get("core") is None:
             request = msgspec.convert(record["request"], Request)
-            methods = {
+            methods: dict[str, Any] = {
                 "all": wide.create_training_data,
                 "two": wide.create_train_test_split,
                 "three": wide.create_train_validation_test_split,

@@ -89,7 +89,7 @@ def read_in_memory(
     view: ViewState, request: Request, wide: Any, *, spine: Any = None, as_of: datetime | None = None
 ) -> list[pa.Table]:
     """Return the rows of each split with labels and helper columns, before transformation."""
-    methods = {
+    methods: dict[str, Any] = {
         "all": wide.training_data,
         "two": wide.train_test_split,
         "three": wide.train_validation_test_split,
@@ -156,7 +156,7 @@ def make(
     if target is None:
         tables = read_in_memory(view, request, wide, spine=spine)
     else:
-        methods = {
+        methods: dict[str, Any] = {
             "all": wide.create_training_data,
             "two": wide.create_train_test_split,
             "three": wide.create_train_validation_test_split,

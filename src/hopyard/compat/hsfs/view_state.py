@@ -50,6 +50,7 @@ class ViewState:
 
     def __init__(self, store: FeatureStore, core: hopyard.FeatureView) -> None:
         self._feature_store = store
+        self._project = store._project
         self._core = core
         self._last_version: int | None = None
         self._batch_version: int | None = None
@@ -59,10 +60,6 @@ class ViewState:
     def core(self) -> hopyard.FeatureView:
         """The view in Hopyard's words: features as they are stored, without transformations."""
         return self._core
-
-    @property
-    def _project(self) -> hopyard.Project:
-        return self._feature_store._project
 
     @property
     def name(self) -> str:

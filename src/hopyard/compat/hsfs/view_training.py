@@ -30,7 +30,7 @@ class TrainingMethods(ViewState):
         lookback: Any = None,
         n_processes: int | None = None,
         primary_keys: bool = False,
-    ) -> tuple[Any, Any]:
+    ) -> Any:
         """Return features and labels in memory, and count a version of training data."""
         return self._in_memory(
             asked("all", start_time=start_time, end_time=end_time),
@@ -64,7 +64,7 @@ class TrainingMethods(ViewState):
         lookback: Any = None,
         n_processes: int | None = None,
         primary_keys: bool = False,
-    ) -> tuple[Any, Any, Any, Any]:
+    ) -> Any:
         """Return X_train, X_test, y_train, y_test in memory, and count a version of training data."""
         request = asked(
             "two",
@@ -109,7 +109,7 @@ class TrainingMethods(ViewState):
         lookback: Any = None,
         n_processes: int | None = None,
         primary_keys: bool = False,
-    ) -> tuple[Any, Any, Any, Any, Any, Any]:
+    ) -> Any:
         """Return X_train, X_val, X_test, y_train, y_val, y_test in memory, and count a version of training data."""
         request = asked(
             "three",
@@ -271,7 +271,7 @@ class TrainingMethods(ViewState):
         transformation_context: dict[str, Any] | None = None,
         n_processes: int | None = None,
         primary_keys: bool = False,
-    ) -> tuple[Any, Any]:
+    ) -> Any:
         """Return features and labels of a version."""
         return self._again(
             training_dataset_version,
@@ -294,7 +294,7 @@ class TrainingMethods(ViewState):
         transformation_context: dict[str, Any] | None = None,
         n_processes: int | None = None,
         primary_keys: bool = False,
-    ) -> tuple[Any, Any, Any, Any]:
+    ) -> Any:
         """Return X_train, X_test, y_train, y_test of a version."""
         return self._again(
             training_dataset_version,
@@ -317,7 +317,7 @@ class TrainingMethods(ViewState):
         transformation_context: dict[str, Any] | None = None,
         n_processes: int | None = None,
         primary_keys: bool = False,
-    ) -> tuple[Any, Any, Any, Any, Any, Any]:
+    ) -> Any:
         """Return X_train, X_val, X_test, y_train, y_val, y_test of a version."""
         return self._again(
             training_dataset_version,
