@@ -71,12 +71,12 @@ ABSENT: dict[str, Absent] = {
         "join(..., max_age=timedelta(days=7))."
     ),
     "Query.join.join_type": Absent(
-        "A join keeps the rows of its left side: use 'left' or 'inner'. Others would return rows without a time of their "
-        "own; fs.sql() runs them over whole tables."
+        "A join keeps the rows of its left side: use 'left' or 'inner'. Others return rows that have no time; "
+        "fs.sql() runs them over whole tables."
     ),
     "StorageConnector": _CONNECTOR,
     "dataframe_type.spark": Absent(
-        "No Spark runs here: use 'pandas', 'polars', 'numpy' or 'python'. Spark reads the Delta table at group.location."
+        "There is no Spark: use 'pandas', 'polars', 'numpy' or 'python'. Spark reads the Delta table at group.location."
     ),
     "featurestore.import_featuregroup_redshift": _CONNECTOR,
     "featurestore.import_featuregroup_s3": _CONNECTOR,

@@ -16,12 +16,12 @@ DIFFERENCES: dict[str, str] = {
         "If only the right side has an event time, its newest row per key is joined; the original joins every row."
     ),
     "Join keys": (
-        "Given keys must be a part of the right side's primary key. Without keys, the part of it that the left side has "
-        "among its own keys is joined on, as in the original."
+        "Given keys must be a part of the right side's primary key. Without keys, the part of it that the left side "
+        "has among its own keys is joined on, as in the original."
     ),
     "Names that occur twice": (
-        "Without a prefix, the right side's column is returned as <project>_<group>_<version>_<name>, with a message in "
-        "the log. Keys that are joined on come once, from the left."
+        "Without a prefix, the right side's column is returned as <project>_<group>_<version>_<name>, with a message "
+        "in the log. Keys that are joined on come once, from the left."
     ),
     "Event times of joined groups": (
         "select_all() on the right side of a join leaves out its join keys and its event time; name them in select()."
@@ -31,15 +31,17 @@ DIFFERENCES: dict[str, str] = {
         "write_options= are accepted and have no effect."
     ),
     "storage=": (
-        "Online rows follow from the offline table, so storage='offline' and storage='online' write both. Invalid values "
+        "Online rows follow from the offline table, so storage='offline' and storage='online' write both. Other values "
         "raise as in the original."
     ),
     "operation='insert'": (
         "Rows whose primary key and event time exist are replaced, as by an upsert. The original keeps both."
     ),
-    "The partition key is no key": "Rows are merged on primary key and event time; the original adds the partition key.",
+    "The partition key is no key": (
+        "Rows are merged on primary key and event time; the original adds the partition key."
+    ),
     "Online rows": (
-        "The newest row per primary key is served, whatever the order of inserts; in the original the last one written is."
+        "The newest row per primary key is served, whatever the order of inserts; in the original, the last written."
     ),
     "Removing rows": (
         "remove_rows() and commit_delete_record() take the primary key alone (all rows of the keys) or with the event "
@@ -62,13 +64,13 @@ DIFFERENCES: dict[str, str] = {
         "rows are written."
     ),
     "Tags and keywords": (
-        "They are kept in projects/<project>/compat/notes.json of the store, without schemas: any name and any JSON value."
+        "They are kept in projects/<project>/compat/notes.json of the store, without schemas: any name, any JSON value."
     ),
     "get_or_create_*": (
         "What is stored is returned as it is, without looking at the other arguments; without a version, version 1."
     ),
     "Read frames": (
-        "Timestamps are returned in UTC, with their zone. dataframe_type='spark' raises CompatError; 'python' returns a "
-        "list of rows, each a list of values."
+        "Timestamps are returned in UTC, with their zone. dataframe_type='spark' raises CompatError; 'python' returns "
+        "a list of rows, each a list of values."
     ),
 }

@@ -100,7 +100,8 @@ class FeatureGroup(WriteGroup, ReadGroup, StatisticsGroup, ValidationGroup, Note
 
     def get_parent_feature_groups(self) -> Links:
         """Return the groups that it was made from, as they were named on creation."""
-        accessible, deleted = [], []
+        accessible: list[Any] = []
+        deleted: list[Any] = []
         for name, version in self.notes.get("parents", []):
             found = self._feature_store.find_feature_group(name, version)
             (deleted if found is None else accessible).append(found or f"{name}_{version}")

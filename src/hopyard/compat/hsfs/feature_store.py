@@ -18,6 +18,7 @@ from hopyard.compat.hsfs.store_absent import AbsentOfStore
 from hopyard.compat.hsfs.store_search import SearchStore
 from hopyard.compat.hsfs.store_views import ViewStore
 from hopyard.compat.hsfs.util import ValidationWarning, VersionWarning, autofix_feature_name, warn
+from hopyard.compat.statements import in_own_words
 from hopyard.errors import NotFoundError
 
 
@@ -143,7 +144,9 @@ class FeatureStore(ViewStore, SearchStore, AbsentOfStore):
             hudi_precombine_key=hudi_precombine_key,
             features=features,
             statistics_config=statistics_config,
+            event_time=event_time,
         )
+        event_time = moved["event_time"]
         self._refuse_absent(
             "create_feature_group",
             embedding_index=moved["embedding_index"],
@@ -281,7 +284,7 @@ class FeatureStore(ViewStore, SearchStore, AbsentOfStore):
     ) -> Any:
         """Return the rows of a SELECT over groups, each named `name_version`."""
         kind = (dataframe_type or "default").lower()
-        own = query.replace("`", '"').replace(f"{self.name}.", "").replace(f'"{self.name}".', "")
+        own = in_own_words(query, self.name)
         return in_form(self._store.sql(own, dataframe_type=read_form(kind)), kind)
 
     def __repr__(self) -> str:
@@ -298,21 +301,32 @@ def warn_of_rules(expectations: Any) -> None:
 
 
 def _by_kind(**given: Any) -> dict[str, Any]:
-    """Return five arguments whose order has changed over the years, each where its kind belongs."""
+    """Return arguments whose order has changed over the years, each where its kind belongs."""
     found: dict[str, Any] = dict.fromkeys(given)
-    for name, value in given.items():
+    is_older = _are_features(
+        given["embedding_index"]
+    )  # 2.1 to 3.x: precombine key, features, config, event time
+    for slot, value in given.items():
         if value is None or (isinstance(value, list | tuple) and not value):
             continue
-        if isinstance(value, list | tuple) and all(isinstance(item, Feature) for item in value):
+        name = slot
+        if _are_features(value):
             name = "features"
-        elif hasattr(value, "histograms") or isinstance(value, bool):
+        elif hasattr(value, "histograms") or isinstance(value, bool | dict):
             name = "statistics_config"
-        elif isinstance(value, str) and name in ("foreign_key", "embedding_index"):
-            name = "hudi_precombine_key" if name == "embedding_index" else name
-        elif isinstance(value, dict) and name != "statistics_config":
-            name = "statistics_config"
-        found[name] = value
+        elif isinstance(value, str) and slot == "features":
+            name = "event_time"
+        elif isinstance(value, str) and slot == "foreign_key" and is_older:
+            name = "hudi_precombine_key"
+        if found[name] is None:
+            found[name] = value
     return found
+
+
+def _are_features(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Feature) for item in value)
+    )
 
 
 def _group_name(name: str) -> str:

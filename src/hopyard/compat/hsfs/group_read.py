@@ -30,8 +30,8 @@ class ReadGroup(GroupState):
         """Return the rows: all, those as of a point in time, or those of event times from a start to before an end."""
         if wallclock_time and (start_time or end_time):
             raise FeatureStoreException(
-                "wallclock_time (when rows were committed) cannot be combined with start_time and end_time (their event "
-                "time). Use group.as_of(wallclock_time).filter(...)."
+                "wallclock_time (when rows were committed) cannot be combined with start_time and end_time (their "
+                "event time). Use group.as_of(wallclock_time).filter(...)."
             )
         query = self.select_all()
         if wallclock_time:

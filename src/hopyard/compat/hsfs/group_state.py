@@ -13,6 +13,7 @@ from hopyard.compat.hsfs.feature import Feature
 from hopyard.compat.hsfs.notes import read_notes
 from hopyard.compat.hsfs.times import EPOCH, instant
 from hopyard.compat.hsfs.util import autofix_feature_name
+from hopyard.compat.statements import newest_rows
 from hopyard.errors import AlreadyExistsError, HopyardError, SchemaMismatchError
 from hopyard.queries import Query as CoreQuery
 from hopyard.time import US_PER_UNIT
@@ -213,13 +214,9 @@ class GroupState:
         if not self.online_enabled:
             raise FeatureStoreException("Online storage is not enabled for this feature group.")
         group = self.stored
-        keys = ", ".join(f'"{name}"' for name in group.primary_key)
-        newest = ""
-        if group.event_time and group.event_time not in group.primary_key:
-            newest = (
-                f' QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY "{group.event_time}" DESC) = 1'
-            )
-        rows = self._feature_store._store.sql(f'SELECT * FROM "{self.label}"{newest}', dataframe_type="arrow")
+        rows = self._feature_store._store.sql(
+            newest_rows(self.label, group.primary_key, group.event_time), dataframe_type="arrow"
+        )
         return self._feature_store._store.spine(
             rows, primary_key=group.primary_key, foreign_key=self.foreign_key
         )
@@ -232,7 +229,7 @@ class GroupState:
         name = self.event_time
         if name is None:
             raise FeatureStoreException(
-                f"Feature group {self.label!r} has no event time, so start_time and end_time say nothing about its rows. "
+                f"Feature group {self.label!r} has no event time, so start_time and end_time mean nothing. "
                 f"Filter a column instead: group.filter(group.x >= value)."
             )
         column = self.stored[name]

@@ -1,7 +1,7 @@
 """What programs attach to groups and views and Hopyard's registry has no place for: one JSON file per project.
 
-`<store>/projects/<project>/compat/notes.json` has, by `feature_group/<name>_<version>` and the like, keywords, tags whose
-names Hopyard does not take, expectation suites and the other arguments of the original that a program may read again.
+`<store>/projects/<project>/compat/notes.json` has, by `feature_group/<name>_<version>` and the like, keywords, tags,
+expectation suites and the other arguments of the original that a program may read again.
 """
 
 from __future__ import annotations

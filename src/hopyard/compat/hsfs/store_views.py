@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import hopyard
-
-if TYPE_CHECKING:
-    from hopyard.compat.hsfs.feature_store import FeatureStore
 
 
 class ViewStore:
@@ -18,8 +15,8 @@ class ViewStore:
     _store: hopyard.FeatureStore
 
     @property
-    def _whole(self) -> FeatureStore:
-        return cast("FeatureStore", self)
+    def _whole(self) -> Any:
+        return self
 
     def create_feature_view(
         self,
@@ -28,7 +25,7 @@ class ViewStore:
         version: int | None = None,
         description: str | None = "",
         labels: list[str] | None = None,
-        inference_helper_columns: list[str] | None = None,
+        inference_helper_columns: Any = None,
         training_helper_columns: list[str] | None = None,
         transformation_functions: Any = None,
         logging_enabled: bool | None = False,
@@ -61,7 +58,7 @@ class ViewStore:
         version: int | None = None,
         description: str | None = "",
         labels: list[str] | None = None,
-        inference_helper_columns: list[str] | None = None,
+        inference_helper_columns: Any = None,
         training_helper_columns: list[str] | None = None,
         transformation_functions: Any = None,
         logging_enabled: bool | None = False,
@@ -110,7 +107,7 @@ class ViewStore:
         time_split_size: int | None = None,
         **_: Any,
     ) -> Any:
-        """Return a new training dataset; its `save` makes it. 2020's order has no `coalesce`: it is told by its kind."""
+        """Return a new training dataset, which `save` makes. 2020's order has no `coalesce`, told by its kind."""
         given = [coalesce, storage_connector, splits, location, seed, statistics_config, label]
         if not isinstance(coalesce, bool | None) or isinstance(storage_connector, dict):
             # 2020: storage_connector, splits, location, seed, statistics_config, label

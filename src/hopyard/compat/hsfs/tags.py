@@ -70,7 +70,9 @@ def delete_keyword(project: Project, key: str, keyword: str) -> list[str]:
 class Noted:
     """Tags and keywords as methods, for what has a key in the notes."""
 
-    _project: Project
+    @property
+    def _project(self) -> Project:
+        raise RestAPIError(f"{self!r} has no project.")
 
     @property
     def notes_key(self) -> str:

@@ -9,7 +9,7 @@ class RestAPIError(HopyardError):
     """Something that a server would have refused: what exists already, or does not exist."""
 
 
-class FeatureStoreException(HopyardError):
+class FeatureStoreException(HopyardError):  # noqa: N818  # the original's name
     """A call that the feature store cannot answer."""
 
 

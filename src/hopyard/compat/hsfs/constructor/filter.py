@@ -134,7 +134,8 @@ def _checked(other: object, operator: str) -> Filter | Logic:
     if isinstance(other, Filter | Logic):
         return other
     raise TypeError(
-        f"{operator} combines filters, and {other!r} is none. Put each comparison in brackets: (a > 1) {operator} (b < 2)."
+        f"{operator} combines filters, and {other!r} is none. "
+        f"Put each comparison in brackets: (a > 1) {operator} (b < 2)."
     )
 
 

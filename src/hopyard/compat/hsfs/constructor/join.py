@@ -66,7 +66,7 @@ class Join:
         if told and not self._is_told:
             self._is_told = True
             _log.warning(
-                "Ambiguous features detected during query construction: %s. Give the join a prefix to choose the names.",
+                "Ambiguous features detected during query construction: %s. Give the join a prefix= to avoid it.",
                 ", ".join(told),
             )
         plan = msgspec.structs.replace(right.plan, outputs=outputs)

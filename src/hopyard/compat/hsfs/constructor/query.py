@@ -77,7 +77,8 @@ class Query:
             return base[feature.name]
         owners = [group for group in self.featuregroups if group.has_feature(feature.name)]
         if len(owners) == 1 and owners[0].core is not None:
-            return owners[0].core[feature.name]
+            only: CoreFeature = owners[0].core[feature.name]
+            return only
         return base[feature.name]
 
     def join(

@@ -19,7 +19,7 @@ class Artifact:
         self.meta_type = meta_type
 
     def __repr__(self) -> str:
-        return f"Artifact({self.feature_store_name!r}, {self.name!r}, {self.version!r}, {self.type!r}, {self.meta_type!r})"
+        return f"Artifact({self.feature_store_name!r}, {self.name!r}, {self.version!r}, {self.type!r})"
 
 
 class Links:
