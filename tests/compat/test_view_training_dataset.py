@@ -14,6 +14,10 @@ from hopyard.compat.hsfs.feature_store import FeatureStore
 from hopyard.compat.hsfs.training_dataset_split import TrainingDatasetSplit
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
+SPLITS = [
+    TrainingDatasetSplit("train", "RANDOM_SPLIT", 0.8),
+    TrainingDatasetSplit("test", "RANDOM_SPLIT", 0.2),
+]
 
 
 @pytest.fixture
@@ -27,7 +31,11 @@ def query(fs):
     sales = fs.create_feature_group(
         "sales", version=1, primary_key=["store"], online_enabled=True, time_travel_format=None
     )
-    sales.save(pd.DataFrame({"store": range(20), "size": [1.0 * n for n in range(20)], "Sold": [n * 2 for n in range(20)]}))
+    sales.save(
+        pd.DataFrame(
+            {"store": range(20), "size": [1.0 * n for n in range(20)], "Sold": [n * 2 for n in range(20)]}
+        )
+    )
     kinds = fs.create_feature_group("kinds", version=1, primary_key=["store"], online_enabled=True)
     kinds.save(pd.DataFrame({"store": range(20), "kind": list("abcd") * 5}))
     return sales.select(["size", "sold"]).join(kinds.select(["kind"]), on=["store"])
@@ -35,7 +43,12 @@ def query(fs):
 
 def test_a_dataset_of_a_query(fs, query):
     td = fs.create_training_dataset(
-        name="sales_model", version=1, data_format="csv", splits={"train": 0.7, "test": 0.3}, label=["sold"], seed=3
+        name="sales_model",
+        version=1,
+        data_format="csv",
+        splits={"train": 0.7, "test": 0.3},
+        label=["sold"],
+        seed=3,
     )
     assert td.save(query) is td
     found = fs.get_training_dataset("sales_model", 1)
@@ -105,7 +118,7 @@ def test_tags_versions_and_removal(fs, query):
     assert fs.get_training_dataset("tagged", 1).get_tag("quality") == {"level": 3}
     with pytest.raises(RestAPIError):
         fs.create_training_dataset("tagged", version=1)
-    second = fs.create_training_dataset("tagged", splits=[TrainingDatasetSplit("train", "RANDOM_SPLIT", 1.0)])
+    second = fs.create_training_dataset("tagged", splits=SPLITS)
     second.save(query)
     assert second.version == 2
     assert [item.version for item in fs.get_training_datasets("tagged")] == [1, 2]

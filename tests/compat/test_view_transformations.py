@@ -152,7 +152,9 @@ def test_functions_of_series_run_on_one_value():
     def filled(a):
         return a.fillna(0.0)
 
-    table = pa.table({"at": pd.to_datetime(["2026-01-01 05:00"], utc=True), "a": pa.array([None], pa.float64())})
+    table = pa.table(
+        {"at": pd.to_datetime(["2026-01-01 05:00"], utc=True), "a": pa.array([None], pa.float64())}
+    )
     chain = Chain([hour_of, filled], table.column_names)
     fits = chain.fit(table)
     assert chain.apply(table, fits).to_pydict()["hour_of_at_"] == [5]
@@ -166,7 +168,9 @@ def test_execute_and_statistics_in_tests():
     def scaled(a, b, statistics=stats):
         return (a - statistics.a.mean) / statistics.a.stddev + b
 
-    found = scaled.executor(statistics={"a": {"mean": 1.0, "stddev": 2.0}}).execute(pd.Series([3.0]), pd.Series([1.0]))
+    found = scaled.executor(statistics={"a": {"mean": 1.0, "stddev": 2.0}}).execute(
+        pd.Series([3.0]), pd.Series([1.0])
+    )
     assert found.tolist() == [2.0]
     assert scaled.transformation_features == ["a", "b"]
     assert scaled.output_column_names == ["scaled_a_b_"]

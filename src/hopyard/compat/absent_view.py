@@ -5,7 +5,9 @@ from __future__ import annotations
 from hopyard.compat.absent import Absent
 
 _LOGS = "Hopyard keeps no logs of predictions. Insert them into a feature group with an event time."
-_NEIGHBORS = "Hopyard has no vector index. Keep embeddings as an array<double> feature, read them, and search with a library."
+_NEIGHBORS = (
+    "Hopyard has no vector index. Keep embeddings as an array<double> feature, and search with a library."
+)
 _MONITORING = (
     "Hopyard does not run monitoring. Compare fg.read() with the training data in a job of your own."
 )
@@ -48,31 +50,37 @@ ABSENT: dict[str, Absent] = {
 VIEW_DIFFERENCES: dict[str, str] = {
     "Transformations are beside the view": (
         "A view that a program creates through this API is stored in Hopyard without transformations; they are kept in "
-        "the project's notes and applied by this API, with the original's names and order of columns. Hopyard's own API "
+        "the project's notes and applied by this API, with the original's names and order of columns. "
+        "Hopyard's own API "
         "shows the view's features as they are stored, and `hopyard verify` proves training data before transformation."
     ),
     "Statistics are exact": (
-        "Built-in transformations are Hopyard's: fitted to all rows of train, exactly. Where all values of train are equal, "
+        "Built-in transformations are Hopyard's: fitted to all rows of train, exactly. Where all values of "
+        "train are equal, "
         "min_max_scaler and standard_scaler give 0, and robust_scaler gives 0 where the quartiles are equal. "
         "rank_normalizer counts 101 percentiles from p0 to p100."
     ),
     "In-memory training data can be read again as it was": (
-        "A version of in-memory training data is read again from the groups as they were committed when it was made, with "
+        "A version of in-memory training data is read again from the groups as they were committed when it "
+        "was made, with "
         "the statistics of then. The original reads today's rows and fits anew."
     ),
     "Random splits are by hash": (
-        "A row's split depends on a hash of its key and the seed, not on its position; without a seed two calls give the "
+        "A row's split depends on a hash of its key and the seed, not on its position; without a seed two "
+        "calls give the "
         "same rows."
     ),
     "Missing rows stay in batches of vectors": (
-        "get_feature_vectors gives one item per entry, always: None, or a row of nulls in a dataframe, where nothing was "
+        "get_feature_vectors gives one item per entry, always: None, or a row of nulls in a dataframe, where "
+        "nothing was "
         "found. The original leaves such entries out."
     ),
     "Training data has each row once": (
         "Two rows of a joined group at the same event time never double a row of training data."
     ),
     "Filters of a view and batches": (
-        "A filter on the joined rows of the view's query selects what to train on, and not what to score; filters of the "
+        "A filter on the joined rows of the view's query selects what to train on, and not what to score; "
+        "filters of the "
         "left-most group, and extra_filter, apply to batches."
     ),
     "Formats of training data": (

@@ -79,7 +79,10 @@ def udf(
 
     def wrapper(function: Callable[..., Any]) -> HopsworksUdf:
         return HopsworksUdf(
-            func=function, return_types=return_type, dropped_argument_names=drop, execution_mode=execution_mode
+            func=function,
+            return_types=return_type,
+            dropped_argument_names=drop,
+            execution_mode=execution_mode,
         )
 
     return wrapper
@@ -123,7 +126,8 @@ class HopsworksUdf:
         for argument in self._dropped:
             if argument not in self.arguments:
                 raise FeatureStoreException(
-                    f"Cannot drop features '{argument}' as they are not features given as arguments in the defined UDF. "
+                    f"Cannot drop features '{argument}', which are no arguments of the function. "
+                    f""
                     f"{self._name} has: {', '.join(self.arguments)}."
                 )
         self._context = dict(transformation_context or {})
@@ -148,7 +152,8 @@ class HopsworksUdf:
             )
         if not self.arguments:
             raise FeatureStoreException(
-                "No arguments present in the provided user defined function. Please provide at least one argument in the "
+                "No arguments present in the provided user defined function. Please provide at least one argument in "
+                "the "
                 "defined user defined function."
             )
         if self.kind is not None:
@@ -284,6 +289,7 @@ class HopsworksUdf:
             if len(name) > LONGEST_NAME:
                 raise FeatureStoreException(
                     f"Invalid output feature names specified for the transformation function '{self._name}'. Names must "
+                    f""
                     f"have at most {LONGEST_NAME} characters; {name!r} has {len(name)}."
                 )
         aliased = copy.copy(self)
@@ -356,12 +362,14 @@ class HopsworksUdf:
         """Return it as a feature group of Hopyard takes it."""
         if self.kind is not None or self.statistics_features or "statistics" in self._arguments:
             raise FeatureStoreException(
-                f"On-Demand Transformation functions cannot use statistics, please remove statistics parameters from the "
+                f"On-Demand Transformation functions cannot use statistics, please remove statistics parameters from "
+                f"the "
                 f"functions: {self._name}."
             )
         if "context" in self._arguments:
             raise FeatureStoreException(
-                f"The on-demand transformation {self._name!r} takes a context, which is not stored with its feature group. "
+                f"The on-demand transformation {self._name!r} takes a context, which is not stored with its feature "
+                f"group. "
                 f"Take its values as arguments, and give them as columns and as request parameters."
             )
         trust_here(self.function_spec.sha256)
@@ -410,7 +418,8 @@ def _return_types(given: Any) -> list[str]:
         text = _TYPES.get(item, item if isinstance(item, str) else None)
         if text is None:
             raise FeatureStoreException(
-                f"Output type {item} is not supported. Please refer to `DATA_TYPES` for supported types: str, int, float, "
+                f"Output type {item} is not supported. Please refer to `DATA_TYPES` for supported types: str, int, "
+                f"float, "
                 f"bool, datetime, time, date."
             )
         found.append(text)

@@ -72,7 +72,8 @@ def _rows(spec: FeatureViewSpec, rows: Sequence[Mapping[str, Any]], request: Any
                     taken.append(values[shown.get(name, name)])
                 else:
                     raise FeatureStoreException(
-                        f"The request parameter {name!r} is missing, from which {function.name} is computed: give it in "
+                        f"The request parameter {name!r} is missing, which {function.name} takes: give it in "
+                        f""
                         f"request_parameters."
                     )
             results = run_for_row(function, taken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import hopyard
@@ -43,7 +44,6 @@ class TrainingDataset(Noted):
     ) -> None:
         """Args: asked: label, splits and the like of a dataset that is not saved yet."""
         self._feature_store = store
-        self._project = store._project
         self._core = core
         self._given = list(functions)
         self._asked = dict(asked or {})
@@ -65,6 +65,10 @@ class TrainingDataset(Noted):
         return found
 
     @property
+    def _project(self) -> hopyard.Project:
+        return self._feature_store._project
+
+    @property
     def core(self) -> hopyard.TrainingDataset:
         """The dataset in Hopyard's words; rows before transformation."""
         return self._core
@@ -73,7 +77,9 @@ class TrainingDataset(Noted):
     def notes_key(self) -> str:
         """Where the dataset's notes are. Raises RestAPIError: it is not saved yet."""
         if not self._is_saved:
-            raise RestAPIError(f"Training dataset {self.name!r} is not saved yet: save() a query or a dataframe.")
+            raise RestAPIError(
+                f"Training dataset {self.name!r} is not saved yet: save() a query or a dataframe."
+            )
         return f"training_dataset/{self.name}_{self.version}"
 
     @property
@@ -238,7 +244,8 @@ class TrainingDataset(Noted):
         manifest = self._core.manifest
         if manifest.spine is not None:
             raise FeatureStoreException(
-                f"Training dataset {self.name!r} was made of a dataframe, so no feature vector can be made for it: save a "
+                f"Training dataset {self.name!r} was made of a dataframe, so no feature vector can be made for it: "
+                f"save a "
                 f"query of online feature groups."
             )
         from hopyard.compat.hsfs.view_plan import latest_plan
@@ -386,6 +393,9 @@ def list_training_datasets(store: FeatureStore, name: str | None = None) -> list
 def _splits(splits: Any) -> dict[str, float]:
     if not splits:
         return {}
-    if isinstance(splits, Mapping):
-        return dict(splits)
-    return {split.name: split.percentage for split in splits}
+    shares = splits if isinstance(splits, Mapping) else {split.name: split.percentage for split in splits}
+    if not all(0 < share < 1 for share in shares.values()) or not isclose(sum(shares.values()), 1):
+        raise ValueError(
+            f"Sum of split ratios should be 1 and each values should be in range (0, 1), and they are {dict(shares)}."
+        )
+    return dict(shares)

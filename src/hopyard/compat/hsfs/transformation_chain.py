@@ -154,7 +154,9 @@ def call(
     reserved = {"statistics": statistics, "context": context}
     given = dict(zip(function.arguments, arguments, strict=True))
     given |= {
-        name: reserved[name] for name in ("statistics", "context") if name in function.function_spec.parameters
+        name: reserved[name]
+        for name in ("statistics", "context")
+        if name in function.function_spec.parameters
     }
     plain = function.function
     is_by_value = function.execution_mode.get_current_execution_mode(online) is UDFExecutionMode.PYTHON
@@ -194,7 +196,8 @@ def _ordered(functions: Sequence[HopsworksUdf], columns: set[str]) -> list[Hopsw
         if not ready:
             missing = sorted(set(waiting[0].transformation_features) - known)
             raise FeatureStoreException(
-                f"The transformation {waiting[0]!r} takes {', '.join(missing)}, which is neither a feature of the query nor "
+                f"The transformation {waiting[0]!r} takes {', '.join(missing)}, which is neither a feature of the "
+                f"query nor "
                 f"a result of another transformation. There are: {', '.join(sorted(known))}."
             )
         found += ready
@@ -244,7 +247,9 @@ def _bound(
     function = BUILT_IN[kind](*features)
     function.transformation_context = json.loads(context)
     stored = json.loads(fit)
-    fields = tuple(Field(name=name, type=type_) for name, type_ in zip(features, stored["types"], strict=True))
+    fields = tuple(
+        Field(name=name, type=type_) for name, type_ in zip(features, stored["types"], strict=True)
+    )
     fitted = from_json(
         FittedStatistics, json.dumps(stored["fitted"]), known=1, what="fitted statistics of a view"
     )
@@ -279,9 +284,7 @@ def _results(
     items = _split(returned, n_results, function)
     return {
         name: _column(function, item, type_, n_rows)
-        for name, item, type_ in zip(
-            function.output_column_names, items, function.return_types, strict=True
-        )
+        for name, item, type_ in zip(function.output_column_names, items, function.return_types, strict=True)
     }
 
 
@@ -308,10 +311,7 @@ def _row_results(
         series = [pd.Series([value]) for value in values]
         returned = call(function, series, online=False, statistics=statistics, context=used)
     items = _split(returned, len(function.return_types), function)
-    return {
-        name: _value(item)
-        for name, item in zip(function.output_column_names, items, strict=True)
-    }
+    return {name: _value(item) for name, item in zip(function.output_column_names, items, strict=True)}
 
 
 def _split(returned: Any, n_results: int, function: HopsworksUdf) -> list[Any]:

@@ -111,7 +111,9 @@ class TransformationFunction:
         """Return it with other names for its results."""
         return self._with(self._udf.alias(*args))
 
-    def executor(self, statistics: Any = None, context: dict[str, Any] | None = None, online: bool = False) -> Any:
+    def executor(
+        self, statistics: Any = None, context: dict[str, Any] | None = None, online: bool = False
+    ) -> Any:
         """Return what runs the function with these statistics and this context, for tests."""
         return self._udf.executor(statistics, context, online)
 
@@ -167,7 +169,8 @@ def find_transformation_function(
         return TransformationFunction(store.id, BUILT_IN[name], 1, store=store)
     if version is None:
         warn(
-            f"No version provided for getting transformation function `{name}`, defaulting to `1`.", VersionWarning
+            f"No version provided for getting transformation function `{name}`, defaulting to `1`.",
+            VersionWarning,
         )
     return next((item for item in stored if item.version == (version or 1)), None)
 

@@ -14,7 +14,8 @@ _N_BINS = 20
 
 @dataclass
 class FeatureTransformationStatistics:
-    """Statistics of one feature in the train split. Percentiles are those from 1 to 100: `percentiles[24]` is the 25th."""
+    """Statistics of one feature in the train split. Percentiles are those from 1 to 100: "
+    "`percentiles[24]` is the 25th."""
 
     feature_name: str
     count: int | None = None
@@ -102,7 +103,8 @@ class TransformationStatistics:
     def _of(self, name: str) -> FeatureTransformationStatistics:
         if name not in self._features:
             raise FeatureStoreException(
-                f"There are no statistics of the argument {name!r}, only of {', '.join(self._features) or 'none'}. Name it in "
+                f"There are no statistics of the argument {name!r}, only of {', '.join(self._features) or 'none'}. "
+                f"Name it in "
                 f"TransformationStatistics({name!r})."
             )
         return self._features[name]
@@ -153,7 +155,8 @@ def describe(name: str, values: Any) -> FeatureTransformationStatistics:
         if np.isfinite(numbers).all():
             sizes, edges = np.histogram(numbers, bins=_N_BINS)
             bars = [
-                (f"{edges[place]:.2f} to {edges[place + 1]:.2f}", int(size)) for place, size in enumerate(sizes)
+                (f"{edges[place]:.2f} to {edges[place + 1]:.2f}", int(size))
+                for place, size in enumerate(sizes)
             ]
     else:
         bars = [(str(value), int(count)) for value, count in counts.items()]

@@ -50,11 +50,14 @@ class ViewState:
 
     def __init__(self, store: FeatureStore, core: hopyard.FeatureView) -> None:
         self._feature_store = store
-        self._project = store._project
         self._core = core
         self._last_version: int | None = None
         self._batch_version: int | None = None
         self._context: dict[str, Any] = {}
+
+    @property
+    def _project(self) -> hopyard.Project:
+        return self._feature_store._project
 
     @property
     def core(self) -> hopyard.FeatureView:
@@ -188,7 +191,8 @@ class ViewState:
             return chain.unfitted(self._types)
         if version is None:
             raise FeatureStoreException(
-                f"Feature view {self.name!r} has transformations that need statistics of training data. Give the version: "
+                f"Feature view {self.name!r} has transformations that need statistics of training data. Give the "
+                f"version: "
                 f"init_serving(training_dataset_version=1), or init_batch_scoring(training_dataset_version=1)."
             )
         fits: list[Fit] = self._record(version)["fits"]

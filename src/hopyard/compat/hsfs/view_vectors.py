@@ -63,8 +63,7 @@ class Server:
         if values is None:
             return None
         if not on_demand_features:
-            values = {name: value for name, value in values.items() if name not in self._computed}
-            return values
+            return {name: value for name, value in values.items() if name not in self._computed}
         return self.transformed(values, context) if transform else values
 
     def transformed(self, values: Entry, context: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -126,7 +125,8 @@ class Server:
         if len(absent) == len(partly) - len([name for name in partly if name in known]):
             return None
         raise FeatureStoreException(
-            f"Feature(s) {set(absent)} is missing from vector. There is a possibility that the config or the data of the "
+            f"Feature(s) {set(absent)} is missing from vector. There is a possibility that the config or the data "
+            f"of the "
             f"groups is not online: {reason}"
         ) from reason
 
