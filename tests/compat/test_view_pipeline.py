@@ -90,14 +90,14 @@ def view_of(fs, groups, **more):
 
 def test_results_have_new_names_at_the_end_and_are_fitted_on_train(fs, groups):
     view = view_of(fs, groups)
-    X_train, X_test, y_train, y_test = view.train_test_split(test_size=0.2)
-    assert list(X_train.columns) == ["age", "label_encoder_category_", "min_max_scaler_amount_"]
-    assert (len(X_train), len(X_test)) == (48, 12)
+    x_train, x_test, y_train, y_test = view.train_test_split(test_size=0.2)
+    assert list(x_train.columns) == ["age", "label_encoder_category_", "min_max_scaler_amount_"]
+    assert (len(x_train), len(x_test)) == (48, 12)
     assert list(y_train.columns) == ["fraud_label"]
-    assert X_train["min_max_scaler_amount_"].min() == 0
-    assert X_train["min_max_scaler_amount_"].max() == 1
+    assert x_train["min_max_scaler_amount_"].min() == 0
+    assert x_train["min_max_scaler_amount_"].max() == 1
     again = view.get_train_test_split(1)
-    for old, new in zip((X_train, X_test, y_train, y_test), again, strict=True):
+    for old, new in zip((x_train, x_test, y_train, y_test), again, strict=True):
         pd.testing.assert_frame_equal(old, new)
 
 
@@ -110,11 +110,13 @@ def test_versions_count_and_the_wrong_getter_says_which(fs, groups):
     assert job.get_state() == "FINISHED"
     view.training_data()
     assert view.get_last_accessed_training_dataset() == 2
-    with pytest.raises(ValueError, match=r"Incorrect `get` method is used. Use `feature_view.get_train_test_split`"):
+    with pytest.raises(
+        ValueError, match=r"Incorrect `get` method is used. Use `feature_view.get_train_test_split`"
+    ):
         view.get_training_data(1)
-    X_train, X_test, _, y_test = view.get_train_test_split(training_dataset_version=1)
-    assert len(X_train) == 48
-    assert len(y_test) == len(X_test) == 12
+    x_train, x_test, _, y_test = view.get_train_test_split(training_dataset_version=1)
+    assert len(x_train) == 48
+    assert len(y_test) == len(x_test) == 12
     assert [dataset.version for dataset in view.get_training_datasets()] == [1, 2]
     view.delete_training_dataset(1)
     with pytest.raises(FeatureStoreException, match="no training dataset version 1"):
@@ -123,11 +125,11 @@ def test_versions_count_and_the_wrong_getter_says_which(fs, groups):
 
 def test_in_memory_rows_are_read_again_as_they_were(fs, groups):
     view = view_of(fs, groups)
-    X, y = view.training_data()
+    x, y = view.training_data()
     more = frame().head(3).assign(tid=[1000, 1001, 1002], amount=9999.0)
     groups[0].insert(more)
-    X_again, y_again = view.get_training_data(1)
-    pd.testing.assert_frame_equal(X, X_again)
+    x_again, y_again = view.get_training_data(1)
+    pd.testing.assert_frame_equal(x, x_again)
     pd.testing.assert_frame_equal(y, y_again)
 
 
@@ -167,17 +169,17 @@ def test_missing_rows_and_keys(fs, groups):
 
 def test_functions_with_statistics_and_context(fs, groups):
     view = view_of(fs, groups, transformation_functions=[centered("amount"), halves("amount", "age")])
-    X_train, _, _, _ = view.train_test_split(0.2, transformation_context={"factor": 2.0})
+    x_train, _, _, _ = view.train_test_split(0.2, transformation_context={"factor": 2.0})
     raw = view.create_train_test_split(0.2)
     assert raw[0] == 2
-    assert list(X_train.columns) == [
+    assert list(x_train.columns) == [
         "category",
         "age",
         "centered_amount_",
         "halves_amount_age_0",
         "halves_amount_age_1",
     ]
-    assert abs(X_train["centered_amount_"].mean()) < 1e-9
+    assert abs(x_train["centered_amount_"].mean()) < 1e-9
     view.init_serving(1)
     vector = view.get_feature_vector({"tid": 4, "cc_num": 4})
     row = view.get_batch_data(primary_key=True).set_index("tid").loc[4]
@@ -200,7 +202,9 @@ def test_another_process_of_the_user_runs_the_function(fs, groups, tmp_path):
         "view.init_serving(1)\n"
         "print(view.get_feature_vector({'tid': 1, 'cc_num': 1}))\n"
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "fuel" in done.stdout
 
@@ -215,16 +219,18 @@ def test_dict_of_2023_keeps_names_and_places(fs, groups):
         labels=["fraud_label"],
         transformation_functions={"amount": scaler, "category": encoder},
     )
-    X, _ = view.training_data()
-    assert list(X.columns) == ["category", "amount", "age"]
-    assert X["amount"].std() == pytest.approx(1)
-    assert set(X["category"]) == {0, 1, 2}
+    x, _ = view.training_data()
+    assert list(x.columns) == ["category", "amount", "age"]
+    assert x["amount"].std() == pytest.approx(1)
+    assert set(x["category"]) == {0, 1, 2}
 
 
 def test_one_hot_columns_are_numbered(fs, groups):
-    view = view_of(fs, groups, transformation_functions=[one_hot_encoder("category"), standard_scaler("amount")])
-    X, _ = view.training_data()
-    assert list(X.columns) == [
+    view = view_of(
+        fs, groups, transformation_functions=[one_hot_encoder("category"), standard_scaler("amount")]
+    )
+    x, _ = view.training_data()
+    assert list(x.columns) == [
         "age",
         "one_hot_encoder_category_0",
         "one_hot_encoder_category_1",
@@ -237,11 +243,15 @@ def test_splits_by_time_and_by_three(fs, groups):
     view = view_of(fs, groups)
     parts = view.train_validation_test_split(validation_size=0.2, test_size=0.1)
     assert [len(part) for part in parts] == [42, 12, 6, 42, 12, 6]
-    X_train, X_test, _, _ = view.train_test_split(
-        train_start="2026-01-01", train_end="2026-01-02", test_start="2026-01-02", test_end="20260103", event_time=True
+    x_train, x_test, _, _ = view.train_test_split(
+        train_start="2026-01-01",
+        train_end="2026-01-02",
+        test_start="2026-01-02",
+        test_end="20260103",
+        event_time=True,
     )
-    assert (len(X_train), len(X_test)) == (24, 24)
-    assert X_test["datetime"].min() == pd.Timestamp("2026-01-02", tz="UTC")
+    assert (len(x_train), len(x_test)) == (24, 24)
+    assert x_test["datetime"].min() == pd.Timestamp("2026-01-02", tz="UTC")
     with pytest.raises(ValueError, match="Invalid split input"):
         view.train_test_split()
     with pytest.raises(ValueError, match="Invalid split input"):
@@ -257,9 +267,9 @@ def test_helper_columns_and_filters(fs, groups):
         training_helper_columns=["age"],
         inference_helper_columns=["category"],
     )
-    X, _ = view.training_data(extra_filter=trans.amount > 100)
-    assert list(X.columns) == ["amount"]
-    assert X["amount"].min() > 100
+    x, _ = view.training_data(extra_filter=trans.amount > 100)
+    assert list(x.columns) == ["amount"]
+    assert x["amount"].min() > 100
     assert list(view.training_data(training_helper_columns=True)[0].columns) == ["amount", "age"]
     assert list(view.get_batch_data(inference_helper_columns=True).columns) == ["category", "amount"]
     assert (view.get_batch_data(extra_filter=trans.amount > 100)["amount"] > 100).all()
@@ -308,17 +318,23 @@ def test_on_demand_features(fs):
         return (now - birth) / 2
 
     group = fs.create_feature_group(
-        "persons", version=1, primary_key=["id"], online_enabled=True, transformation_functions=[age_of("birth", "now")]
+        "persons",
+        version=1,
+        primary_key=["id"],
+        online_enabled=True,
+        transformation_functions=[age_of("birth", "now")],
     )
     group.insert(pd.DataFrame({"id": [1, 2], "birth": [10.0, 20.0], "now": [30.0, 30.0]}))
     view = fs.create_feature_view("persons", group.select(["birth", "age_of"]), version=1)
-    X, _ = view.training_data()
-    assert sorted(X["age_of"]) == [5.0, 10.0]
+    x, _ = view.training_data()
+    assert sorted(x["age_of"]) == [5.0, 10.0]
     assert view.request_parameters == ["now"]
     view.init_serving(1)
     assert view.get_feature_vector({"id": 1}, request_parameters={"now": 50.0}) == [10.0, 20.0]
     assert view.compute_on_demand_features([10.0, None], {"now": 20.0}) == [10.0, 5.0]
-    assert view.get_feature_vector({"id": 1}, on_demand_features=False, request_parameters={"now": 1.0}) == [10.0]
+    assert view.get_feature_vector({"id": 1}, on_demand_features=False, request_parameters={"now": 1.0}) == [
+        10.0
+    ]
 
 
 def test_labels_can_be_encoded(fs, groups):
@@ -329,9 +345,9 @@ def test_labels_can_be_encoded(fs, groups):
         labels=["category"],
         transformation_functions=[label_encoder("category"), min_max_scaler("amount")],
     )
-    X, y = view.training_data()
+    x, y = view.training_data()
     assert list(y.columns) == ["label_encoder_category_"]
-    assert "category" not in X.columns
+    assert "category" not in x.columns
     view.init_serving(1)
-    assert len(view.get_feature_vector({"tid": 1, "cc_num": 1})) == len(X.columns)
-    assert list(view.get_batch_data().columns) == list(X.columns)
+    assert len(view.get_feature_vector({"tid": 1, "cc_num": 1})) == len(x.columns)
+    assert list(view.get_batch_data().columns) == list(x.columns)
