@@ -19,7 +19,12 @@ def compat(*arguments: object, folder: Path, **variables: str) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-m", "hopyard.compat", *map(str, arguments)],
         cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT / "src"), **variables},
+        env={
+            **environment,
+            "PYTHONPATH": str(ROOT / "src"),
+            "HOPYARD_TRUST_FILE": str(folder / "trusted"),  # not the developer's own
+            **variables,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -44,6 +49,6 @@ def write_notebook(path: Path, *cells: str, **metadata: object) -> Path:
 def texts(path: Path) -> list[str]:
     """Return what each cell of a notebook that was run has printed."""
     return [
-        "".join(output.get("text", "") for output in cell.outputs)
+        "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
         for cell in nbformat.read(path, as_version=4).cells
     ]

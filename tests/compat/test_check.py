@@ -43,6 +43,7 @@ def test_a_program_that_is_covered_has_no_troubles(tmp_path: Path) -> None:
         ("project.get_dataset_api().uplod('x', 'y')", (3, "DatasetApi.uplod", "unknown")),
         ("hopsworks.logn()", (3, "hopsworks.logn", "unknown")),
         ("hopsworks.login(projet='x')", (3, "login(projet=)", "unknown")),
+        ("hopsworks.get_secrets_api().get('k', None, 3)", (3, "SecretsApi.get(...)", "unknown")),
         ("from hsml.schema import Shema", (3, "hsml.schema.Shema", "unknown")),
         ("from hopsworks_plugin.sensors import x", (3, "hopsworks_plugin.sensors", "absent")),
         ("import hsml.shema", (3, "hsml.shema", "unknown")),

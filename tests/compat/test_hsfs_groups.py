@@ -226,6 +226,15 @@ def test_reading_by_event_time_is_half_open(fs: FeatureStore) -> None:
         timeless.read(start_time="20220101")
 
 
+def test_a_schedulers_interval_is_the_default(fs: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = fs.create_feature_group("events", version=1, primary_key=["id"], event_time="at")
+    group.insert(events())
+    monkeypatch.setenv("HOPS_START_TIME", "2022-01-02T00:00:00Z")
+    monkeypatch.setenv("HOPS_END_TIME", "2022-01-03T00:00:00Z")
+    assert group.read()["amount"].tolist() == [2.0]
+    assert len(group.read(start_time="2021-01-01")) == 3
+
+
 @pytest.mark.parametrize(("factor", "unit"), [(1, "s"), (1000, "ms"), (1_000_000, "us")])
 def test_whole_number_event_times_are_told_by_their_digits(fs: FeatureStore, factor: int, unit: str) -> None:
     group = fs.create_feature_group("events", version=1, primary_key=["id"], event_time="at")
@@ -349,6 +358,7 @@ def test_sql_in_the_words_of_2020(fs: FeatureStore) -> None:
         lambda fs: hsfs.embedding.EmbeddingIndex(),
         lambda fs: fs.create_feature_group("x", 1).find_neighbors([1.0]),
         lambda fs: fs.create_feature_group("x", 1).insert_stream(None),
+        lambda fs: fs.create_feature_group("x", 1).materialization_job.schedule("0 0 * * *"),
     ],
 )
 def test_absent_calls_name_the_nearest_thing(fs: FeatureStore, call: Any) -> None:

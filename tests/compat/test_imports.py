@@ -16,9 +16,14 @@ from hopyard.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
-def _shim_is_taken_out_again() -> Iterator[None]:
+def _as_before() -> Iterator[None]:
+    """Begin without the shim, and leave the process as it was: tests beside these may have installed it."""
+    was_installed = is_installed()
+    uninstall()
     yield
     uninstall()
+    if was_installed:
+        hopyard.compat.install()
 
 
 @pytest.mark.parametrize(

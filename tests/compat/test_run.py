@@ -155,6 +155,22 @@ def test_a_notebook_that_fails_keeps_the_outputs_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "line", "call"),
+    [
+        ("x = 1\ndef f(a, b):\n    return a / b\ny = [f(1,\n       b=0)]", 4, "f(1, b=0)"),
+        ("%%time\nx = 1\ny = x / 0", 3, "y = x / 0"),
+        ("%%capture out\nx = 1\ny = x / 0", 3, "x / 0"),
+        ("x = 1\n# ä\ns = 'ä'; y = x / 0", 3, "x / 0"),
+    ],
+)
+def test_the_line_and_the_call_are_those_of_the_cell(tmp_path: Path, cell: str, line: int, call: str) -> None:
+    write_notebook(tmp_path / "a.ipynb", cell)
+    run = compat("run", "a.ipynb", folder=tmp_path)
+    assert run.returncode == 1, run.stdout
+    assert f"failed in cell 1, line {line}\n  call      {call}\n" in run.stdout
+
+
+@pytest.mark.parametrize(
     ("cell", "told"),
     [
         ("from hsml.schema import Shema", "Did you mean 'Schema'?"),
@@ -239,6 +255,13 @@ def test_a_notebook_of_an_older_format_runs(tmp_path: Path) -> None:
     run = compat("run", "old.ipynb", folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert texts(tmp_path / "old.run.ipynb") == ["42\n"]
+
+
+def test_the_users_own_history_of_ipython_stays_theirs(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "x = 'of the notebook'")
+    run = compat("run", "a.ipynb", folder=tmp_path, IPYTHONDIR=str(tmp_path / "ipython"))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert list((tmp_path / "ipython").rglob("history.sqlite")) == []
 
 
 def test_a_missing_file_is_named_with_those_that_are_there(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ ABSENT: dict[str, Absent] = {
     "FeatureStore.get_storage_connector": _CONNECTOR,
     "FeatureStore.share": _SHARING,
     "FeatureStore.unshare": _SHARING,
+    "Job.schedule": Absent(
+        "Rows are written when insert() returns, so there is nothing to schedule: run the program itself, by cron."
+    ),
     "Lookback": Absent(
         "How old a joined row may be is said on the group, with ttl=, or in Hopyard's own query: "
         "join(..., max_age=timedelta(days=7))."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from hopyard.compat.finder import ROOTS, SHIM
 from hopyard.errors import HopyardError
 
 _SEE = f"See docs/{PAGE}."
-_LONGEST = 300
+_LONGEST = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,19 @@ def advise(error: BaseException) -> str:
 
 
 def _expression(frame: traceback.FrameSummary) -> str:
-    """Return the part of the line that failed; the whole line, where Python does not know the part."""
-    line = frame.line or ""
-    # Offsets count bytes of the line with its indentation, which `line` has lost.
-    if frame.lineno == frame.end_lineno and frame.colno is not None and frame.end_colno is not None:
-        whole = getattr(frame, "_original_line", line).encode()
-        part = whole[frame.colno : frame.end_colno].decode(errors="replace").strip()
-        line = part or line
+    """Return the expression that failed, on one line; the whole line, where Python does not know the expression."""
+    first, last = frame.lineno, frame.end_lineno
+    if first is None or last is None or frame.colno is None or frame.end_colno is None:
+        return _shortened(frame.line or "")
+    lines = [linecache.getline(frame.filename, number) for number in range(first, last + 1)]
+    source = "".join(lines).encode()
+    end = len(source) - len(lines[-1].encode()) + frame.end_colno
+    # Offsets count bytes: of the first line, and of the last one.
+    return _shortened(source[frame.colno : end].decode(errors="replace")) or _shortened(frame.line or "")
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
@@ -84,7 +91,7 @@ def _of_attribute(error: BaseException) -> str:
     if owner is None and str(error).startswith("'NoneType'"):
         return f"The object before .{name} is None: a feature group, a view or a secret that is not there. {_SEE}"
     module = owner.__name__ if isinstance(owner, ModuleType) else type(owner).__module__
-    if not module.startswith(SHIM):
+    if not module.startswith(SHIM) or name.startswith("_"):  # a private name is no slip of the program
         return ""
     what = module.removeprefix(f"{SHIM}.") if isinstance(owner, ModuleType) else type(owner).__name__
     return f"Hopyard's {what} has no {name!r}.{_did_you_mean(name, dir(owner))} {_SEE}"

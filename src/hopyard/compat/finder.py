@@ -39,7 +39,7 @@ def shim_name(name: str) -> str | None:
     package = ROOTS[root]
     if package == "hopsworks" and rest and rest[0] in _NESTED:
         package, *rest = rest
-    if rest and rest[0] == "core":
+    if rest and rest[0] == "core" and importlib.util.find_spec(f"{SHIM}.{package}.core") is None:
         del rest[0]
     return ".".join([SHIM, package, *rest])
 

@@ -1,25 +1,28 @@
 """The kernel in which `run` executes a notebook: IPython's own, with the shim installed before the first cell.
 
 Started as `python -m hopyard.compat.kernel SETTINGS -f CONNECTION`. SETTINGS is a JSON file: `shadow`, `argv`, and
-`failure`, the file to which the kernel writes how a cell failed. So the notebook needs no cell of ours.
+the files to which the kernel writes how a cell failed. So the notebook needs no cell of ours.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hopyard.compat.advice import failure_of
+from hopyard.compat.advice import Failure, advise, failure_of
 from hopyard.compat.finder import ROOTS, install
 from hopyard.require import require
 
 SKIPPED = "hopyard_skipped"
+_TIMED = ("<timed exec>", "<timed eval>")
+"""What IPython calls the body of a cell that it times."""
 _PIP = re.compile(
     r"^(?P<indent>\s*)(?P<mark>[!%]\s*)?"
     r"(?P<pip>(?:\S+ +-m +)?(?:\S*/)?pip3? +install)\s+(?P<rest>.*?)\s*$"
@@ -48,10 +51,14 @@ def main(arguments: list[str]) -> None:
     shell = application.shell
     shell.input_transformers_cleanup.append(without_shim_packages)
     shell.register_magic_function(_say_skipped, "line", SKIPPED)
-    shell.events.register("post_run_cell", lambda result: _note_failure(result, Path(settings["failure"])))
+    notes = _Notes(shell, Path(settings["failure"]), Path(settings["swallowed"]))
+    shell.events.register("pre_run_cell", notes.begin)
+    shell.events.register("post_run_cell", notes.end)
     sys.argv = settings["argv"]
     sys.path[:0] = [""] if "" not in sys.path else []
     application.start()
+    # Objects that the notebook leaves open make libraries complain while the process ends, under the summary.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
 
 
 def without_shim_packages(lines: list[str]) -> list[str]:
@@ -107,10 +114,44 @@ def _say_skipped(line: str) -> None:
     sys.stdout.write(f"{_skipped(line.split())}\n")
 
 
-def _note_failure(result: Any, file: Path) -> None:
-    error = result.error_before_exec or result.error_in_exec
-    if error is not None:
-        file.write_text(json.dumps(asdict(failure_of(error, is_users=_is_of_cell))))
+class _Notes:
+    """Writes down how cells failed."""
+
+    def __init__(self, shell: Any, failed: Path, swallowed: Path) -> None:
+        self._shell = shell
+        self._failed = failed
+        self._swallowed = swallowed
+        self._depth = 0
+
+    def begin(self, info: Any) -> None:
+        """Count the cells that are running: `%%capture` runs its body as a cell within the cell."""
+        self._depth += 1
+
+    def end(self, result: Any) -> None:
+        """Note a failure. That of a body is not the cell's own, and would be lost."""
+        self._depth -= 1
+        error = result.error_before_exec or result.error_in_exec
+        if error is None:
+            return
+        failure = _inside_magic(error, result.info.raw_cell) or failure_of(error, is_users=_is_of_cell)
+        if self._depth == 0:
+            self._failed.write_text(json.dumps(asdict(failure)))
+        elif not self._swallowed.exists():
+            below = replace(
+                failure, line=None if failure.line is None else failure.line + 1
+            )  # the magic's line
+            self._swallowed.write_text(json.dumps([self._shell.execution_count, asdict(below)]))
+
+
+def _inside_magic(error: BaseException, cell: str) -> Failure | None:
+    """Return the failure in the body of a cell that `%%time` ran, whose lines no file has; None: in no such cell."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in _TIMED]
+    if not frames or frames[0].lineno is None:
+        return None
+    lines = cell.splitlines()
+    number = frames[0].lineno + 1  # below the magic
+    call = lines[number - 1].strip() if number <= len(lines) else ""
+    return Failure(number, call, f"{type(error).__name__}: {error}", advise(error))
 
 
 def _is_of_cell(frame: traceback.FrameSummary) -> bool:

@@ -77,9 +77,9 @@ def run_notebook(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hopyard-compat-") as scratch:
         settings, failed_file = Path(scratch) / "settings.json", Path(scratch) / "failure.json"
-        settings.write_text(
-            json.dumps({"shadow": shadow, "argv": [str(path), *arguments], "failure": str(failed_file)})
-        )
+        swallowed_file = Path(scratch) / "swallowed.json"
+        given = {"failure": str(failed_file), "swallowed": str(swallowed_file)}
+        settings.write_text(json.dumps({"shadow": shadow, "argv": [str(path), *arguments], **given}))
         begun: list[Any] = []
         manager = _kernel_manager(settings, Path(scratch))
         client = nbclient.NotebookClient(
@@ -120,9 +120,14 @@ def run_notebook(
         finally:
             if begun:
                 write_atomically(target, require("nbformat", extra="compat").writes(notebook).encode())
+        swallowed = json.loads(swallowed_file.read_text()) if swallowed_file.exists() else None
     all_cells = list(code_cells(notebook))
     ran = [cell for cell in begun if cell.cell_type == "code" and cell.source.strip()]
-    failed = None if failure is None else next(i for i, cell in enumerate(all_cells, 1) if cell is begun[-1])
+    bad = None if failure is None else begun[-1]
+    if failure is None and swallowed is not None:  # a cell went on after its body had failed
+        count, fields = swallowed
+        failure, bad = Failure(**fields), next((c for c in ran if c.execution_count == count), ran[-1])
+    failed = next((number for number, cell in enumerate(all_cells, start=1) if cell is bad), None)
     return NotebookRun(
         path=path,
         n_run=len(ran) - (failure is not None),
@@ -143,15 +148,10 @@ def _kernel_manager(settings: Path, folder: Path) -> Any:
 
     class Specs(specs.KernelSpecManager):  # type: ignore[name-defined, misc]
         def get_kernel_spec(self, kernel_name: str) -> Any:
+            kernel = [sys.executable, "-m", "hopyard.compat.kernel", str(settings), "-f", "{connection_file}"]
+            kernel += ["--HistoryManager.hist_file=:memory:"]  # the cells are not what the user has typed
             return specs.KernelSpec(
-                argv=[
-                    sys.executable,
-                    "-m",
-                    "hopyard.compat.kernel",
-                    str(settings),
-                    "-f",
-                    "{connection_file}",
-                ],
+                argv=kernel,
                 display_name="Hopyard",
                 language="python",
             )

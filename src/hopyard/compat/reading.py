@@ -30,6 +30,10 @@ from hopyard.compat.shapes import (
 )
 from hopyard.compat.tables import absent_calls
 
+_POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
+_EITHER_WAY = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_VARIABLE = inspect.Parameter.VAR_POSITIONAL
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -309,16 +313,22 @@ class Reader:
         known.update({name: shape for name, shape in pairs if name is not None and shape is not None})
 
     def _check_arguments(self, node: ast.Call, function: object, shown: str) -> None:
-        """Note keyword arguments that the function does not take."""
+        """Note arguments that the function does not take."""
         try:
             parameters = inspect.signature(function).parameters  # type: ignore[arg-type]
         except (TypeError, ValueError):
             return
         if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
             return
+        known = [name for name in parameters if name not in ("self", "cls")]
+        kinds = [parameters[name].kind for name in known]
+        n_taken = sum(kind in (_POSITIONAL_ONLY, _EITHER_WAY) for kind in kinds)
+        is_open = _VARIABLE in kinds or any(isinstance(argument, ast.Starred) for argument in node.args)
+        if len(node.args) > n_taken and not is_open:
+            hint = f"It takes {n_taken} in order, and {len(node.args)} are given."
+            self._note(node.lineno, f"{shown}(...)", "unknown", hint)
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in parameters:
-                known = [name for name in parameters if name != "self"]
                 close = get_close_matches(keyword.arg, known, n=1)
                 hint = f"Did you mean {close[0]!r}?" if close else f"It takes: {', '.join(known)}."
                 self._note(keyword.value.lineno, f"{shown}({keyword.arg}=)", "unknown", hint)

@@ -15,6 +15,22 @@ from typing import Any, TypeVar
 
 from hopyard.compat.finder import SHIM
 
+_VIEW = "hopyard.compat.hsfs.feature_view.FeatureView"
+_DATASET = "hopyard.compat.hsfs.training_dataset.TrainingDataset"
+_FUNCTION = "hopyard.compat.hsfs.transformation_function.TransformationFunction"
+_ANSWERS = {
+    "FeatureStore.create_feature_view": _VIEW,
+    "FeatureStore.get_feature_view": _VIEW,
+    "FeatureStore.get_feature_views": f"list[{_VIEW}]",
+    "FeatureStore.get_or_create_feature_view": _VIEW,
+    "FeatureStore.create_training_dataset": _DATASET,
+    "FeatureStore.get_training_dataset": _DATASET,
+    "FeatureStore.get_training_datasets": f"list[{_DATASET}]",
+    "FeatureStore.create_transformation_function": _FUNCTION,
+    "FeatureStore.get_transformation_function": _FUNCTION,
+    "FeatureStore.get_transformation_functions": f"list[{_FUNCTION}]",
+}
+"""What methods give whose own annotation is `Any`: their classes are in modules that theirs does not import."""
 _COLLECTIONS = {"list", "List", "Sequence", "Iterable", "Iterator", "set", "dict", "Mapping", "Collection"}
 
 
@@ -96,6 +112,8 @@ def result_of(routine: Routine) -> Shape:
     function = inspect.unwrap(getattr(routine.function, "__func__", routine.function))
     annotation = getattr(function, "__annotations__", {}).get("return")
     module = sys.modules.get(getattr(function, "__module__", ""))
+    if annotation in ("Any", Any) and routine.owner is not None:
+        annotation = _ANSWERS.get(f"{routine.owner.cls.__name__}.{function.__name__}", annotation)
     return None if annotation is None or module is None else _read(annotation, module, routine.owner)
 
 
@@ -197,17 +215,23 @@ def _read_node(node: ast.expr, module: ModuleType, owner: Thing | None) -> Shape
 
 def _named(node: ast.expr, module: ModuleType) -> object:
     """Return what a name in an annotation stands for, also where it is imported for type checkers only."""
+    home, _, last = ast.unparse(node).rpartition(".")
+    if home.startswith(f"{SHIM}."):
+        return _member(home, last)
     first, *rest = ast.unparse(node).split(".")
     found = vars(module).get(first) or _imported(module).get(first)
     if isinstance(found, tuple):
-        home, name = found
-        try:
-            found = getattr(importlib.import_module(home), name, None)
-        except ImportError:
-            return None
+        found = _member(*found)
     for name in rest:
         found = getattr(found, name, None)
     return found
+
+
+def _member(module: str, name: str) -> object:
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
 
 
 @cache

@@ -24,6 +24,7 @@ from hopyard.compat.hopsworks.absent_apis import (
 from hopyard.compat.hopsworks.dataset_api import DatasetApi
 from hopyard.compat.hopsworks.secret_api import SecretsApi
 from hopyard.compat.session import open_project
+from hopyard.errors import NotFoundError
 from hopyard.session import Session
 
 if TYPE_CHECKING:
@@ -87,10 +88,14 @@ class Project:
         return Path(self.location).absolute().as_uri()
 
     def get_feature_store(self, name: str | None = None, engine: str | None = None) -> FeatureStore:
-        """Return the feature store of this project, or of the one whose `<project>_featurestore` is named."""
+        """Return the feature store of this project, or the one that is named `<project>_featurestore`.
+
+        Raises:
+            NotFoundError: there is no such project.
+        """
         from hopyard.compat.hsfs.feature_store import FeatureStore
 
-        return FeatureStore(self._project if name is None else open_project(_owner(name)))
+        return FeatureStore(self._project if name is None else self._sibling(name))
 
     def get_model_registry(self) -> ModelRegistry:
         """Return the project's models."""
@@ -169,13 +174,19 @@ class Project:
         """Return the project's attributes as JSON."""
         return json.dumps(self.to_dict())
 
+    def _sibling(self, feature_store: str) -> hopyard.Project:
+        """Return the project that a feature store is of; reading one must not make it. Raises NotFoundError."""
+        owner = feature_store.removesuffix("_featurestore") or feature_store
+        folder = Path(self.location) / "projects"
+        if owner == self.name:
+            return self._project
+        if not (folder / owner).is_dir():
+            known = [f"{path.name}_featurestore" for path in folder.iterdir() if path.is_dir()]
+            raise NotFoundError("feature store", feature_store, known)
+        return open_project(owner)
+
     def __repr__(self) -> str:
         return f"Project({self.name!r}, {self.owner!r}, {self.description!r})"
-
-
-def _owner(feature_store: str) -> str:
-    """Return the project of a feature store named `<project>_featurestore`; other names are the project's own."""
-    return feature_store.removesuffix("_featurestore") or feature_store
 
 
 def _card(path: Path, description: str | None) -> dict[str, str]:

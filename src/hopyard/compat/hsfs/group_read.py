@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hopyard.compat.hsfs.client.exceptions import FeatureStoreException
@@ -27,12 +28,18 @@ class ReadGroup(GroupState):
         start_time: Any = None,
         end_time: Any = None,
     ) -> Any:
-        """Return the rows: all, those as of a point in time, or those of event times from a start to before an end."""
+        """Return the rows: all, those as of a point in time, or those of event times from a start to before an end.
+
+        Without any of these, a group with an event time takes start and end from HOPS_START_TIME and HOPS_END_TIME,
+        which a scheduler may set.
+        """
         if wallclock_time and (start_time or end_time):
             raise FeatureStoreException(
                 "wallclock_time (when rows were committed) cannot be combined with start_time and end_time (their "
                 "event time). Use group.as_of(wallclock_time).filter(...)."
             )
+        if not (wallclock_time or start_time or end_time) and self.event_time:
+            start_time, end_time = os.environ.get("HOPS_START_TIME"), os.environ.get("HOPS_END_TIME")
         query = self.select_all()
         if wallclock_time:
             query.as_of(wallclock_time)

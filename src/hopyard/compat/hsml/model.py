@@ -266,6 +266,7 @@ class Model:
         link = self._card["feature_view"]
         if link is None:
             return None
+        view: FeatureView | None
         view = self._registry.project.get_feature_store().get_feature_view(link["name"], link["version"])
         if view is not None and init and self.training_dataset_version is not None:
             if online:

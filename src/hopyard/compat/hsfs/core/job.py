@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from hopyard.compat.absent_feature_store import ABSENT
+from hopyard.compat.errors import CompatError
+
 
 class Execution:
     """A run that has ended."""
@@ -62,6 +65,10 @@ class Job:
     def get_url(self) -> str:
         """Return an empty address: there is no page for it."""
         return ""
+
+    def schedule(self, cron_expression: str, start_time: Any = None, end_time: Any = None, **_: Any) -> None:
+        """Raise CompatError: nothing runs by itself."""
+        raise CompatError("Job.schedule", ABSENT["Job.schedule"])
 
     def _wait_for_job(self, await_termination: bool = True) -> None:
         """Return at once: programs of 2022 call it."""
