@@ -363,7 +363,7 @@ def test_purged_files_are_made_again(fs, groups):
     view.recreate_training_dataset(version)
     for old, new in zip(before, view.get_train_test_split(version), strict=True):
         pd.testing.assert_frame_equal(old, new)
-    assert {split for split in view.get_training_dataset_statistics(version)} == {"train", "test"}
+    assert set(view.get_training_dataset_statistics(version)) == {"train", "test"}
     view.add_training_dataset_tag(version, "use", "demo")
     assert view.get_training_dataset_tags(version) == {"use": "demo"}
     assert view.add_training_dataset_keywords(version, ["b", "a"]) == ["a", "b"]
