@@ -351,3 +351,34 @@ def test_labels_can_be_encoded(fs, groups):
     view.init_serving(1)
     assert len(view.get_feature_vector({"tid": 1, "cc_num": 1})) == len(x.columns)
     assert list(view.get_batch_data().columns) == list(x.columns)
+
+
+def test_purged_files_are_made_again(fs, groups):
+    view = view_of(fs, groups)
+    version, _ = view.create_train_test_split(test_size=0.2)
+    before = view.get_train_test_split(version)
+    view.purge_training_data(version)
+    with pytest.raises(FeatureStoreException, match="purged"):
+        view.get_train_test_split(version)
+    view.recreate_training_dataset(version)
+    for old, new in zip(before, view.get_train_test_split(version), strict=True):
+        pd.testing.assert_frame_equal(old, new)
+    assert set(view.get_training_dataset_statistics(version)) == {"train", "test"}
+    view.add_training_dataset_tag(version, "use", "demo")
+    assert view.get_training_dataset_tags(version) == {"use": "demo"}
+    assert view.add_training_dataset_keywords(version, ["b", "a"]) == ["a", "b"]
+
+
+def test_spines_and_forms_of_frames(fs, groups):
+    view = view_of(fs, groups)
+    spine = frame().head(2).drop(columns=["fraud_label"])
+    assert len(view.training_data(spine=spine.assign(fraud_label=1))[0]) == 2
+    view.training_data()
+    batch = view.get_batch_data(spine=spine)
+    assert len(batch) == 2
+    assert "label_encoder_category_" in batch
+    x, y = view.training_data(dataframe_type="polars", primary_key=True, event_time=True)
+    assert {"tid", "datetime"} <= set(x.columns)
+    assert y.columns == ["fraud_label"]
+    assert view.training_data(dataframe_type="numpy")[0].shape == (N, 3)
+    assert len(view.training_data(dataframe_type="python")[0][0]) == 3

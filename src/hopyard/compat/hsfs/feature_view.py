@@ -24,7 +24,7 @@ from hopyard.compat.hsfs.view_absent import AbsentOfView
 from hopyard.compat.hsfs.view_datasets import DatasetMethods
 from hopyard.compat.hsfs.view_serving import ServingMethods
 from hopyard.compat.hsfs.view_training import TrainingMethods
-from hopyard.errors import AlreadyExistsError, NotFoundError
+from hopyard.errors import AlreadyExistsError, NotFoundError, ServingError
 from hopyard.queries import Query as CoreQuery
 
 if TYPE_CHECKING:
@@ -130,7 +130,11 @@ class FeatureView(TrainingMethods, ServingMethods, DatasetMethods, AbsentOfView,
         if self._server is not None:
             return list(self._server.serving_keys)
         core = self._variant()
-        core.init_serving()
+        try:
+            core.init_serving()
+        except ServingError:  # such as a group that is not online: then the keys are told as they would be
+            joined = {key.right for join in core.spec.plan.joins for key in join.keys}
+            return sorted({*core.spec.plan.root.source.primary_key} | (self.primary_keys - joined))
         return core.serving_keys
 
     @property

@@ -288,7 +288,7 @@ class HopsworksUdf:
         for name in names:
             if len(name) > LONGEST_NAME:
                 raise FeatureStoreException(
-                    f"Invalid output feature names specified for the transformation function '{self._name}'. Names must "
+                    f"Invalid output feature names for the transformation function '{self._name}'. Names must "
                     f""
                     f"have at most {LONGEST_NAME} characters; {name!r} has {len(name)}."
                 )

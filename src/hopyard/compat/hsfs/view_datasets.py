@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -12,7 +13,10 @@ from hopyard.compat.hsfs.notes import change_notes
 from hopyard.compat.hsfs.training_dataset import TrainingDataset
 from hopyard.compat.hsfs.transformation_statistics import FeatureTransformationStatistics, describe
 from hopyard.compat.hsfs.view_rows import Request, arguments, read_again, target_of
-from hopyard.compat.hsfs.view_state import ViewState
+from hopyard.compat.hsfs.view_state import Record, ViewState
+from hopyard.model.codec import from_json, to_json
+from hopyard.model.manifest import MANIFEST_FORMAT, Manifest
+from hopyard.training_dataset import TrainingDataset as CoreDataset
 
 
 class DatasetMethods(ViewState):
@@ -76,15 +80,15 @@ class DatasetMethods(ViewState):
             made = methods[record["kind"]](**arguments(request), **target_of("parquet", "", ""))
             self._change_record(training_dataset_version, {"core": made.version})
         else:
-            made = wide.get_training_dataset(record["core"])
+            made = self._stored(record)
             made.rebuild()
         self._change_record(training_dataset_version, {"purged": False})
         return Job(f"{self.name}_{self.version}_{training_dataset_version}_create_fv_td")
 
     def purge_training_data(self, training_dataset_version: int) -> None:
         """Remove the rows of a version, and keep what is noted of it."""
-        self._remove_files(training_dataset_version)
-        self._change_record(training_dataset_version, {"purged": True})
+        manifest = self._remove_files(training_dataset_version)
+        self._change_record(training_dataset_version, {"purged": True, "manifest": manifest})
 
     def purge_all_training_data(self) -> None:
         """Remove the rows of all versions, and keep what is noted of them."""
@@ -151,7 +155,22 @@ class DatasetMethods(ViewState):
             training_dataset_version, [word for word in known if word != keyword]
         )
 
-    def _remove_files(self, version: int) -> None:
+    def _stored(self, record: Record) -> CoreDataset:
+        """Return a dataset that has files, or had them before they were purged."""
+        if not record.get("purged"):
+            return self._core.get_training_dataset(record["core"])
+        manifest = from_json(
+            Manifest, json.dumps(record["manifest"]), known=MANIFEST_FORMAT, what="a purged training dataset"
+        )
+        return CoreDataset(self._project.session, manifest)
+
+    def _remove_files(self, version: int) -> dict[str, Any] | None:
+        """Remove the files of a version, and return the manifest by which they can be made again."""
         record = self._record(version)
-        if record.get("core") is not None and not record.get("purged"):
-            self._wide().get_training_dataset(record["core"]).delete()
+        if record.get("core") is None:
+            return None
+        dataset = self._stored(record)
+        if not record.get("purged"):
+            dataset.delete()
+        manifest: dict[str, Any] = json.loads(to_json(dataset.manifest))
+        return manifest
