@@ -102,7 +102,9 @@ def test_no_file_is_too_long_to_read() -> None:
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
-    assert [shown(path) for path in SOURCE.rglob("*") if path.stem in BANNED_NAMES] == []
+    originals = SOURCE / "compat" / "hsfs"  # its modules have the names that programs import
+    named = [path for path in SOURCE.rglob("*") if path.stem in BANNED_NAMES]
+    assert [shown(path) for path in named if not path.is_relative_to(originals)] == []
 
 
 def test_every_module_has_a_docstring_or_is_an_empty_package() -> None:

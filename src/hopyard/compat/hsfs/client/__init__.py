@@ -1,0 +1,1 @@
+"""Errors of the platform's client, where programs import them from."""

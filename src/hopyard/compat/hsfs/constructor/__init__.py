@@ -1,0 +1,1 @@
+"""Queries, joins and filters."""

@@ -1,0 +1,1 @@
+"""Objects that calls return: jobs, provenance."""
