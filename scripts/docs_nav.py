@@ -6,7 +6,16 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 
-ORDER = ["index", "tutorial", "coming-from-hopsworks", "how-to", "reference", "explanation", "decisions", "contributing"]
+ORDER = [
+    "index",
+    "tutorial",
+    "coming-from-hopsworks",
+    "how-to",
+    "reference",
+    "explanation",
+    "decisions",
+    "contributing",
+]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
