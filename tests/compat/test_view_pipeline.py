@@ -382,3 +382,15 @@ def test_spines_and_forms_of_frames(fs, groups):
     assert y.columns == ["fraud_label"]
     assert view.training_data(dataframe_type="numpy")[0].shape == (N, 3)
     assert len(view.training_data(dataframe_type="python")[0][0]) == 3
+
+
+def test_a_split_by_size_between_two_times(fs, groups):
+    view = view_of(fs, groups)
+    parts = view.train_test_split(
+        test_size=0.25, train_start="2026-01-01 10:00", test_end="2026-01-02 06:00", event_time=True
+    )
+    assert [len(part) for part in parts[:2]] == [15, 5]
+    times = pd.concat(parts[:2])["datetime"]
+    assert times.min() == pd.Timestamp("2026-01-01 10:00", tz="UTC")
+    assert times.max() == pd.Timestamp("2026-01-02 05:00", tz="UTC")
+    pd.testing.assert_frame_equal(view.get_train_test_split(1, event_time=True)[0], parts[0])

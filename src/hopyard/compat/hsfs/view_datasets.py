@@ -12,7 +12,7 @@ from hopyard.compat.hsfs.core.job import Job
 from hopyard.compat.hsfs.notes import change_notes
 from hopyard.compat.hsfs.training_dataset import TrainingDataset
 from hopyard.compat.hsfs.transformation_statistics import FeatureTransformationStatistics, describe
-from hopyard.compat.hsfs.view_rows import Request, arguments, read_again, target_of
+from hopyard.compat.hsfs.view_rows import Request, arguments, bounded, read_again, target_of
 from hopyard.compat.hsfs.view_state import Record, ViewState
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import MANIFEST_FORMAT, Manifest
@@ -69,9 +69,9 @@ class DatasetMethods(ViewState):
     ) -> Job:
         """Write the files of a version again, with the same rows."""
         record = self._record(training_dataset_version)
-        wide = self._wide(stored_filter=record["filter"])
         if record.get("core") is None:
             request = msgspec.convert(record["request"], Request)
+            wide = bounded(self, self._wide(stored_filter=record["filter"]), request)
             methods: dict[str, Any] = {
                 "all": wide.create_training_data,
                 "two": wide.create_train_test_split,

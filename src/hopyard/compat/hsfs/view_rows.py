@@ -16,6 +16,7 @@ from hopyard.compat.hsfs.transformation_chain import Chain, Fit
 from hopyard.compat.hsfs.util import StorageWarning, warn
 from hopyard.compat.hsfs.view_state import Record, ViewState
 from hopyard.compute.convert import to_dataframe
+from hopyard.feature_view import FeatureView as CoreView
 
 SPLITS = {"all": ("all",), "two": ("train", "test"), "three": ("train", "validation", "test")}
 GETTERS = {
@@ -79,10 +80,20 @@ def _is_share(size: Any) -> bool:
 
 def arguments(request: Request) -> dict[str, Any]:
     """Return a request as the arguments of Hopyard's methods."""
-    given: dict[str, Any] = {**request.sizes, **request.times}
+    given: dict[str, Any] = dict(request.sizes or request.times)
     if request.kind != "all" and request.seed is not None:
         given["seed"] = request.seed
     return given
+
+
+def bounded(view: ViewState, wide: CoreView, request: Request) -> CoreView:
+    """Return the view with only the rows between the times of a split by size, which may have both."""
+    if not (request.sizes and request.times):
+        return wide
+    start = request.times.get("train_start")
+    end = request.times.get("test_end") or request.times.get("train_end")
+    query = view._groups()[0].between(wide.query, start, end)
+    return CoreView(view._project.session, msgspec.structs.replace(wide.spec, plan=query.plan))
 
 
 def read_in_memory(
@@ -144,11 +155,12 @@ def make(
         context: what functions get as their context.
         target: format, description and place of the files; None: in memory.
     """
-    chain, wide = view._chain(), view._wide(extra_filter)
+    chain, filtered = view._chain(), view._wide(extra_filter)
+    wide = bounded(view, filtered, request)
     record: Record = {
         "kind": request.kind,
         "request": msgspec.to_builtins(request),
-        "filter": msgspec.to_builtins(wide.spec.plan.filter) if extra_filter is not None else None,
+        "filter": msgspec.to_builtins(filtered.spec.plan.filter) if extra_filter is not None else None,
         "at": datetime.now(UTC).isoformat(),
         "has_spine": spine is not None,
         "context": context or {},
@@ -195,7 +207,7 @@ def read_again(view: ViewState, version: int, kind: str) -> tuple[Record, list[p
             f"create_training_data(spine=...) to read it again."
         )
     request = msgspec.convert(record["request"], Request)
-    wide = view._wide(stored_filter=record["filter"])
+    wide = bounded(view, view._wide(stored_filter=record["filter"]), request)
     return record, read_in_memory(view, request, wide, as_of=datetime.fromisoformat(record["at"]))
 
 
