@@ -134,3 +134,20 @@ def test_what_is_absent_says_so(fs, query):
         td.insert(query, True)
     with pytest.raises(CompatError, match="from_tensor_slices"):
         td.tf_data("sold")
+    by_time = [
+        TrainingDatasetSplit("train", "TIME_SERIES_SPLIT", start_time="2024-01-01", end_time="2024-02-01"),
+        TrainingDatasetSplit("test", "TIME_SERIES_SPLIT", start_time="2024-02-01", end_time="2024-03-01"),
+    ]
+    with pytest.raises(CompatError, match=r"create_train_test_split\(train_end="):
+        fs.create_training_dataset("by_time", version=1, splits=by_time)
+
+
+def test_a_version_that_was_made_in_memory_says_how_it_is_read(fs, query):
+    view = fs.create_feature_view("in_memory", query, version=1, labels=["sold"])
+    view.train_test_split(test_size=0.2)
+    version, _ = view.create_training_data(data_format="parquet")
+    in_memory, stored = view.get_training_datasets()
+    assert (in_memory.version, stored.version) == (1, version) == (1, 2)
+    assert len(stored.read()) == 20
+    with pytest.raises(FeatureStoreException, match="made in memory"):
+        in_memory.read()

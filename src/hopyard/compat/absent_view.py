@@ -41,6 +41,10 @@ ABSENT: dict[str, Absent] = {
     "TrainingDataset.tf_data": Absent(
         "Read the rows with td.read(split) and give them to tf.data.Dataset.from_tensor_slices."
     ),
+    "TrainingDatasetSplit.TIME_SERIES_SPLIT": Absent(
+        "Make a feature view of the query, and split by time with view.create_train_test_split(train_end=..., "
+        "test_start=...)."
+    ),
     "TrainingDataset.storage_connector": Absent(
         "There are no storage connectors. Leave it out, or give location= for a folder of your own."
     ),

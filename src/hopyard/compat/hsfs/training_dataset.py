@@ -49,6 +49,7 @@ class TrainingDataset(Noted):
         self._asked = dict(asked or {})
         self._server: CoreView | None = None
         self._view_version: int | None = None
+        self._is_in_memory = False
 
     @classmethod
     def of_view(cls, view: ViewState, version: int) -> TrainingDataset:
@@ -61,7 +62,7 @@ class TrainingDataset(Noted):
         else:
             core = view._wide().get_training_dataset(core_version)
         found = cls(view._feature_store, core, asked={"label": view.core.labels, "version": version})
-        found._view_version = version
+        found._view_version, found._is_in_memory = version, core_version is None
         return found
 
     @property
@@ -198,6 +199,12 @@ class TrainingDataset(Noted):
 
     def read(self, split: str | None = None, read_options: dict[str, Any] | None = None) -> Any:
         """Return the rows of a split as a dataframe; without a split, all of them."""
+        if self._is_in_memory:
+            raise FeatureStoreException(
+                f"Version {self._view_version} of the view's training data was made in memory and has no files. Read it "
+                f"with feature_view.get_training_data({self._view_version}), get_train_test_split or "
+                f"get_train_validation_test_split, as it was made."
+            )
         rows = self._rows(split)
         if self._functions:
             rows = self._chain.apply(rows, self._notes["fits"])
@@ -393,7 +400,11 @@ def list_training_datasets(store: FeatureStore, name: str | None = None) -> list
 def _splits(splits: Any) -> dict[str, float]:
     if not splits:
         return {}
-    shares = splits if isinstance(splits, Mapping) else {split.name: split.percentage for split in splits}
+    given = [] if isinstance(splits, Mapping) else list(splits)
+    if any(split.split_type == TrainingDatasetSplit.TIME_SERIES_SPLIT for split in given):
+        name = "TrainingDatasetSplit.TIME_SERIES_SPLIT"
+        raise CompatError(name, ABSENT[name])
+    shares = splits if isinstance(splits, Mapping) else {split.name: split.percentage for split in given}
     if not all(0 < share < 1 for share in shares.values()) or not isclose(sum(shares.values()), 1):
         raise ValueError(
             f"Sum of split ratios should be 1 and each values should be in range (0, 1), and they are {dict(shares)}."
