@@ -66,6 +66,10 @@ DIFFERENCES: dict[str, str] = {
     "Tags and keywords": (
         "They are kept in projects/<project>/compat/notes.json of the store, without schemas: any name, any JSON value."
     ),
+    "What is missing": (
+        "get_feature_group() and get_feature_view() return None for what is not there, as the original does now. In a "
+        "`try` whose `except` creates it they raise RestAPIError, as the original did before."
+    ),
     "get_or_create_*": (
         "What is stored is returned as it is, without looking at the other arguments; without a version, version 1."
     ),

@@ -7,6 +7,8 @@ from typing import Any
 from zlib import crc32
 
 import hopyard
+from hopyard.compat.hsfs.callers import expects_error
+from hopyard.compat.hsfs.client.exceptions import RestAPIError
 from hopyard.compat.hsfs.expectation_suite import ExpectationSuite
 from hopyard.compat.hsfs.feature import Feature
 from hopyard.compat.hsfs.feature_group import FeatureGroup, SpineGroup, parent_names
@@ -78,13 +80,20 @@ class FeatureStore(ViewStore, SearchStore, AbsentOfStore):
         return FeatureGroup(self, core=core)
 
     def get_feature_group(self, name: str, version: int | None = None) -> FeatureGroup | None:
-        """Return a stored group, None if there is none. Without a version: version 1, with a warning."""
+        """Return a stored group, None if there is none. Without a version: version 1, with a warning.
+
+        Raises:
+            RestAPIError: there is none, and the program creates it in the `except` of this call.
+        """
         if version is None:
             warn(
                 f"No version provided for getting feature group `{name}`, defaulting to `1`.", VersionWarning
             )
             version = 1
-        return self.find_feature_group(name, version)
+        found = self.find_feature_group(name, version)
+        if found is None and expects_error("create_feature_group"):
+            raise RestAPIError(f"Feature group {name!r} version {version} does not exist.")
+        return found
 
     def get_feature_groups(self, name: str | None = None) -> list[FeatureGroup]:
         """Return the stored groups, or all versions of one."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hopyard.compat.hsfs.callers import expects_error
 from hopyard.compat.hsfs.client.exceptions import FeatureStoreException, RestAPIError
 from hopyard.compat.hsfs.core.explicit_provenance import Links
 from hopyard.compat.hsfs.feature import Feature
@@ -258,12 +259,18 @@ def create_feature_view(
 
 
 def find_feature_view(store: FeatureStore, name: str, version: int | None = None) -> FeatureView | None:
-    """Return a stored view, None if there is none; without a version the first, with a warning."""
+    """Return a stored view, None if there is none; without a version the first, with a warning.
+
+    Raises:
+        RestAPIError: there is none, and the program creates it in the `except` of this call.
+    """
     if version is None:
         warn(f"No version provided for getting feature view `{name}`, defaulting to `1`.", VersionWarning)
     try:
         return FeatureView(store, store._store.get_feature_view(name, int(version or 1)))
-    except NotFoundError:
+    except NotFoundError as error:
+        if expects_error("create_feature_view"):
+            raise RestAPIError(str(error)) from error
         return None
 
 

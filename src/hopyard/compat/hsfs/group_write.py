@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Self
@@ -43,6 +43,15 @@ class Written:
 
     def __repr__(self) -> str:
         return f"({self.job!r}, {self.report!r})"
+
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "bigint": int,
+    "float": float,
+    "double": float,
+    "boolean": lambda text: {"true": True, "false": False}[text.lower()],
+}
 
 
 class WriteGroup(GroupState):
@@ -187,9 +196,7 @@ class WriteGroup(GroupState):
             self._draft.features += added
             return self
         types = {feature.name: feature.core_type or "string" for feature in added}
-        defaults = {
-            feature.name: feature.default_value for feature in added if feature.default_value is not None
-        }
+        defaults = {feature.name: _default(feature) for feature in added if feature.default_value is not None}
         try:
             self._core.append_features(types, defaults=defaults)
             self._describe_features(self._core, added)
@@ -271,6 +278,17 @@ class WriteGroup(GroupState):
             )
         if not self.online_enabled:
             raise FeatureStoreException("Online storage is not enabled for this feature group.")
+
+
+def _default(feature: Feature) -> Any:
+    """Return the default in the feature's type: programs give it as text."""
+    value, kind = feature.default_value, feature.core_type or "string"
+    if not isinstance(value, str) or kind not in _FROM_TEXT:
+        return value
+    try:
+        return _FROM_TEXT[kind](value)
+    except (KeyError, ValueError, ArithmeticError):
+        return value  # and let the store say that it does not fit
 
 
 def _on_demand_features(functions: list[Any]) -> Any:

@@ -201,9 +201,9 @@ class TrainingDataset(Noted):
         """Return the rows of a split as a dataframe; without a split, all of them."""
         if self._is_in_memory:
             raise FeatureStoreException(
-                f"Version {self._view_version} of the view's training data was made in memory and has no files. Read it "
-                f"with feature_view.get_training_data({self._view_version}), get_train_test_split or "
-                f"get_train_validation_test_split, as it was made."
+                f"Version {self._view_version} of the view's training data was made in memory and has no files. "
+                f"Read it as it was made: with get_training_data({self._view_version}), get_train_test_split or "
+                f"get_train_validation_test_split of the feature view."
             )
         rows = self._rows(split)
         if self._functions:
