@@ -23,21 +23,38 @@ def compute_on_demand(
     """
     if hasattr(feature_vector, "to_dict") and hasattr(feature_vector, "columns"):
         rows = feature_vector.to_dict("records")
-        done = _rows(spec, rows, request_parameters)
-        return type(feature_vector)(done, columns=list(feature_vector.columns))
+        done = _rows(spec, names, rows, request_parameters)
+        return type(feature_vector)(done, columns=list(done[0] if done else feature_vector.columns))
     is_many = (
         isinstance(feature_vector, list) and bool(feature_vector) and isinstance(feature_vector[0], list)
     )
     given = feature_vector if is_many else [feature_vector]
-    rows = [
-        row if isinstance(row, Mapping) else dict(zip(names, row or [None] * len(names), strict=True))
-        for row in given
-    ]
-    done = _rows(spec, rows, request_parameters)
+    computed = computed_names(spec)
+    rows = [row if isinstance(row, Mapping) else _named(row, names, computed) for row in given]
+    done = _rows(spec, names, rows, request_parameters)
     if isinstance(feature_vector, Mapping):
         return done[0]
     lists = [list(row.values()) for row in done]
     return lists if is_many else lists[0]
+
+
+def computed_names(spec: FeatureViewSpec) -> set[str]:
+    """Return the names of the view's on-demand features."""
+    outputs = {(item.node, name) for item in spec.on_demand for name in item.transformation.outputs}
+    return {out.name for out in spec.plan.outputs if (out.node, out.feature) in outputs}
+
+
+def _named(row: Sequence[Any] | None, names: Sequence[str], computed: set[str]) -> dict[str, Any]:
+    """Return a vector by names, with or without its on-demand features."""
+    stored = [name for name in names if name not in computed]
+    if row is None:
+        return dict.fromkeys(names)
+    if len(row) not in (len(names), len(stored)):
+        raise FeatureStoreException(
+            f"The feature vector has {len(row)} values. The view has {len(names)} features: {', '.join(names)}; "
+            f"{len(stored)} without those that are computed on demand."
+        )
+    return dict(zip(names if len(row) == len(names) else stored, row, strict=True))
 
 
 def run_for_row(function: FunctionSpec, values: Sequence[Any]) -> list[Any]:
@@ -55,7 +72,10 @@ def run_for_row(function: FunctionSpec, values: Sequence[Any]) -> list[Any]:
     return list(found) if len(function.returns) > 1 else [found]
 
 
-def _rows(spec: FeatureViewSpec, rows: Sequence[Mapping[str, Any]], request: Any) -> list[dict[str, Any]]:
+def _rows(
+    spec: FeatureViewSpec, names: Sequence[str], rows: Sequence[Mapping[str, Any]], request: Any
+) -> list[dict[str, Any]]:
+    """Return the rows with their on-demand features, in the order of the view's features."""
     requests = request if isinstance(request, Sequence) else [request or {}] * len(rows)
     done = []
     for row, parameters in zip(rows, requests, strict=True):
@@ -73,14 +93,13 @@ def _rows(spec: FeatureViewSpec, rows: Sequence[Mapping[str, Any]], request: Any
                 else:
                     raise FeatureStoreException(
                         f"The request parameter {name!r} is missing, which {function.name} takes: give it in "
-                        f""
                         f"request_parameters."
                     )
             results = run_for_row(function, taken)
             for name, result in zip(item.transformation.outputs, results, strict=True):
-                if shown.get(name) in values:
+                if name in shown:
                     values[shown[name]] = result
-        done.append(values)
+        done.append({name: values[name] for name in [*names, *values] if name in values})
     return done
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from hopyard.compat.hsfs.client.exceptions import FeatureStoreException
+from hopyard.compat.hsfs.on_demand import computed_names
 from hopyard.compat.hsfs.transformation_chain import Chain, Fit
 from hopyard.compat.hsfs.view_rows import in_kind
 from hopyard.compat.hsfs.view_state import ViewState
@@ -35,7 +37,8 @@ class Server:
         self._core = served(view._variant())
         self.serving_keys = self._core.serving_keys
         self._parameters = {field.name for item in spec.on_demand for field in item.takes}
-        self._computed = {name for item in spec.on_demand for name in item.transformation.outputs}
+        self._computed = computed_names(spec)
+        self._stored: CoreView | None = None
         self._accepted = {
             *self.serving_keys,
             *_join_names(spec.plan),
@@ -59,11 +62,10 @@ class Server:
         context: dict[str, Any] | None,
     ) -> dict[str, Any] | None:
         """Return one vector by name; None: no row was found for any of its features."""
-        values = self._values(entry, passed, request, allow_missing=allow_missing)
-        if values is None:
-            return None
-        if not on_demand_features:
-            return {name: value for name, value in values.items() if name not in self._computed}
+        core = self._core if on_demand_features or not self._computed else self._without_computed()
+        values = self._values(core, entry, passed, request, allow_missing=allow_missing)
+        if values is None or core is not self._core:
+            return values
         return self.transformed(values, context) if transform else values
 
     def transformed(self, values: Entry, context: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -80,8 +82,23 @@ class Server:
         used = context if context is not None else self._context
         return self._chain.apply(table, self._fits, used, self._places)
 
+    def _without_computed(self) -> CoreView:
+        """Return the view without its on-demand features, which needs no request parameters."""
+        if self._stored is None:
+            plan = self._view.core.spec.plan
+            outputs = tuple(out for out in plan.outputs if out.name not in self._computed)
+            plan = msgspec.structs.replace(plan, outputs=outputs)
+            self._stored = served(self._view._variant(plan=plan, on_demand=()))
+        return self._stored
+
     def _values(
-        self, entry: Entry | None, passed: Entry | None, request: Entry | None, *, allow_missing: bool
+        self,
+        core: CoreView,
+        entry: Entry | None,
+        passed: Entry | None,
+        request: Entry | None,
+        *,
+        allow_missing: bool,
     ) -> dict[str, Any] | None:
         given = dict(entry or {})
         for name in given:
@@ -90,7 +107,7 @@ class Server:
                     f"Provided key {name} is not a serving key. Required serving keys: {list(self.serving_keys)}."
                 )
         kept = {name: value for name, value in given.items() if name in self._usable}
-        features = self._core.features
+        features = core.features
         known = {name: value for name, value in (passed or {}).items() if name in features}
         asked = dict(request or {})
         parameters = {name: value for name, value in asked.items() if name in self._parameters}
@@ -101,10 +118,10 @@ class Server:
                 f"Incomplete feature vector requests: {{{', '.join(missing)}}}. An entry has the values of "
                 f"{list(self.serving_keys)}; allow_missing=True gives None for features that are not found."
             )
-        ask = self._core.get_feature_vector
+        ask = core.get_feature_vector
         options: dict[str, Any] = {
             "passed_features": known or None,
-            "request_parameters": parameters or None,
+            "request_parameters": (parameters or None) if core is self._core else None,
             "return_type": "dict",
             "transform": False,
         }
