@@ -60,8 +60,8 @@ DIFFERENCES: dict[str, str] = {
         "None are kept: compute_statistics() warns, get_statistics() raises CompatError. statistics_config= is kept."
     ),
     "Expectation suites": (
-        "They are kept with the group and run where Great Expectations is installed; without it, a warning says so and "
-        "rows are written."
+        "They are kept with the group and run where Great Expectations is installed, as pip install "
+        "'hopyard[great-expectations]' does; without it, a warning says so and rows are written."
     ),
     "Tags and keywords": (
         "They are kept in projects/<project>/compat/notes.json of the store, without schemas: any name, any JSON value."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ class ExpectationSuite:
     ) -> None:
         self.expectation_suite_name = expectation_suite_name or "suite"
         self.expectations = [GeExpectation.from_ge_type(item) for item in expectations or []]
+        for number, item in enumerate(self.expectations, start=1):
+            item.id = item.id or number
         self.meta = dict(meta or {})
         self.id = id
         self.run_validation = run_validation
@@ -62,12 +65,14 @@ class ExpectationSuite:
 
     def to_ge_type(self) -> Any:
         """Return the suite as Great Expectations' own, which must be installed."""
-        module = require("great_expectations", extra="compat")
-        return module.core.ExpectationSuite(
-            expectation_suite_name=self.expectation_suite_name,
-            expectations=[item.to_json_dict() for item in self.expectations],
-            meta=self.meta,
-        )
+        module = require("great_expectations", extra="great-expectations")
+        items = [item.to_json_dict() for item in self.expectations]
+        if hasattr(module, "from_pandas"):  # before 1.0
+            return module.core.ExpectationSuite(
+                expectation_suite_name=self.expectation_suite_name, expectations=items, meta=self.meta
+            )
+        renamed = [{"type": item.pop("expectation_type"), **item} for item in items]
+        return module.ExpectationSuite(name=self.expectation_suite_name, expectations=renamed, meta=self.meta)
 
     def add_expectation(self, expectation: Any, ge_type: bool | None = None) -> GeExpectation:
         """Add an expectation and return it."""
@@ -148,10 +153,18 @@ def validated(frame: Any, suite: ExpectationSuite) -> Any:
     if find_spec("great_expectations") is None:
         warn(
             f"The expectation suite {suite.expectation_suite_name!r} was not run, because Great Expectations is not "
-            f"installed: pip install great_expectations.",
+            f"installed: pip install 'hopyard[great-expectations]'.",
             ValidationWarning,
         )
         return None
-    module = require("great_expectations", extra="compat")
+    # It would report its use over the network, which nobody asked for by writing rows.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    module = require("great_expectations", extra="great-expectations")
     pandas = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
-    return module.from_pandas(pandas, expectation_suite=suite.to_ge_type()).validate().to_json_dict()
+    if hasattr(module, "from_pandas"):  # before 1.0
+        result = module.from_pandas(pandas, expectation_suite=suite.to_ge_type()).validate()
+    else:
+        context = module.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        result = context.data_sources.pandas_default.read_dataframe(pandas).validate(suite.to_ge_type())
+    return result.to_json_dict()

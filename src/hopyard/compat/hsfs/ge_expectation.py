@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from hopyard.require import require
@@ -28,7 +29,8 @@ class GeExpectation:
         """Return an expectation of the shim from one of Great Expectations, or from its dictionary."""
         if isinstance(expectation, GeExpectation):
             return expectation
-        found = expectation if isinstance(expectation, dict) else expectation.to_json_dict()
+        given = getattr(expectation, "configuration", expectation)  # of an expectation since 1.0
+        found = given if isinstance(given, dict) else given.to_json_dict()
         kind = found.get("expectation_type") or found.get("type")
         if not kind:
             raise ValueError(f"An expectation needs an expectation_type, and {found!r} has none.")
@@ -36,8 +38,14 @@ class GeExpectation:
 
     def to_ge_type(self) -> Any:
         """Return the expectation as Great Expectations' own, which must be installed."""
-        require("great_expectations", extra="compat")
-        module = require("great_expectations.core", extra="compat")
+        require("great_expectations", extra="great-expectations")
+        module = require(
+            "great_expectations.expectations.expectation_configuration", extra="great-expectations"
+        )
+        if "type" in signature(module.ExpectationConfiguration).parameters:
+            return module.ExpectationConfiguration(
+                type=self.expectation_type, kwargs=self.kwargs, meta=self.meta
+            )
         return module.ExpectationConfiguration(
             expectation_type=self.expectation_type, kwargs=self.kwargs, meta=self.meta
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hopyard.compat.hsfs.expectation_suite import ExpectationSuite, suite_of, validated
+from hopyard.compat.hsfs.ge_expectation import GeExpectation
 from hopyard.compat.hsfs.group_state import GroupState
 from hopyard.compat.hsfs.notes import change_notes
 
@@ -98,8 +99,7 @@ class ValidationGroup(GroupState):
             result
             for report in self.get_all_validation_reports()
             for result in report.get("results", [])
-            if result.get("expectation_config", {}).get("expectation_type") == wanted.expectation_type
-            and result["expectation_config"].get("kwargs", {}).get("column") == wanted.kwargs.get("column")
+            if _is_of(result.get("expectation_config", {}), wanted)
         ]
 
     def _note(self, name: str, value: Any) -> None:
@@ -113,3 +113,9 @@ class ValidationGroup(GroupState):
             change(self._draft.notes)
         else:
             change_notes(self._project, self.notes_key, change)
+
+
+def _is_of(config: dict[str, Any], wanted: GeExpectation) -> bool:
+    kind = config.get("expectation_type") or config.get("type")
+    column = config.get("kwargs", {}).get("column")
+    return kind == wanted.expectation_type and column == wanted.kwargs.get("column")
