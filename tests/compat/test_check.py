@@ -204,3 +204,14 @@ def test_a_covered_program_exits_with_0_and_a_missing_one_with_2(tmp_path: Path)
     run = compat("check", "b.py", folder=tmp_path)
     assert run.returncode == 2
     assert "There is no file or folder b.py" in run.stderr
+
+
+def test_a_wrong_argument_is_told_by_the_class_that_programs_know(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text(
+        "import hopsworks\n"
+        "fg = hopsworks.login().get_feature_store().get_feature_group('a', 1)\n"
+        "fg.insert(None, write_option={})\n"
+    )
+    unknown = [use for use in check_paths([path]).findings if use.status == "unknown"]
+    assert [use.name for use in unknown] == ["FeatureGroup.insert(write_option=)"]

@@ -290,7 +290,9 @@ class Reader:
             self._check_arguments(node, function.cls.__init__, function.cls.__name__)  # type: ignore[misc]
             return Thing(function.cls)
         if isinstance(function, Routine):
-            shown = getattr(function.function, "__qualname__", "")
+            shown = getattr(function.function, "__name__", "")
+            if function.owner is not None:  # by its own class, not by that of which it has the method
+                shown = f"{function.owner.cls.__name__}.{shown}"
             self._check_arguments(node, function.function, shown)
             return result_of(function)
         if isinstance(function, Thing):  # an object that is called, such as a function of the store
