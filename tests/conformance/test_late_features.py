@@ -51,7 +51,8 @@ def late(query: Any) -> frozenset[int]:
         (1_000_000, 1_000_000, 6, "400MB", {1}),  # 54 MB would be carried
         (1_000_000, 1_000_000, 2, "400MB", set()),
         (1_000_000, 9_000_000, 2, "400MB", {1}),
-        (10_000, 150_000, 20, "8GB", set()),  # so little that two statements cost more
+        (10_000, 100_000, 20, "8GB", set()),  # so little that two statements cost more
+        (50_000, 100_000, 500, "8GB", {1}),
     ],
 )
 def test_features_are_fetched_late_where_few_of_many_win_or_memory_is_short(

@@ -32,7 +32,8 @@ MAX_ARRAY_BYTES = 2**31 - 2**20
 _PARTS_OF_MEMORY = 16
 """A part of the result may take so much of the memory limit: it exists about three times while it is put together, and
 the one before it is still in use."""
-_LATE_FROM_ROWS = 200_000
+_LATE_FROM_BYTES = 25_000_000
+"""Below that, a second statement costs more than what it saves."""
 _LATE_FROM_FEATURES = 6
 _LATE_SHARE_OF_WINNERS = 0.5
 _ROOT_LATE_FROM_FEATURES = 4
@@ -180,13 +181,13 @@ def late_nodes(
     """
     if not plan.joins or config.late_features == "never":
         return frozenset()
-    is_asked = config.late_features == "always"
-    if not is_asked and sum(snapshot.n_rows for snapshot in snapshots.values()) < _LATE_FROM_ROWS:
-        return frozenset()
     nodes = range(len(plan.nodes))
     wide = late_outputs(plan, nodes, order_by)
     outputs = [[out for out in wide if out.node == node] for node in nodes]
     carried_bytes = sum(snapshots[node].n_rows * _width(plan, outputs[node]) for node in nodes[1:])
+    is_asked = config.late_features == "always"
+    if not is_asked and carried_bytes < _LATE_FROM_BYTES:
+        return frozenset()
     is_large = carried_bytes > config.memory_bytes // _CARRIED_PART_OF_MEMORY
 
     def is_late(node: int) -> bool:
