@@ -17,6 +17,7 @@ from hopyard.model.commit import Commit, DiskUsage, Freed, Maintained
 from hopyard.model.freshness import Freshness
 from hopyard.model.plan import Column, Plan
 from hopyard.model.specs import FeatureGroupSpec
+from hopyard.observe.preview import Preview, preview
 from hopyard.queries import Query
 from hopyard.query.build import as_of, filter_rows, group_source, scan, select, select_except
 from hopyard.query.feature import Condition, Feature, predicate_of
@@ -192,6 +193,17 @@ class FeatureGroup(DescribedWithFeatures):
     def show(self, n: int = 10) -> Any:
         """Return the first `n` rows, in no promised order, as a dataframe."""
         return query_frame(self._session, self._plan(), "default", limit=n)
+
+    def head(self, n: int = 10) -> Any:
+        """Return the first `n` rows, in no promised order, as a dataframe: the same as `show`."""
+        return self.show(n)
+
+    def preview(self, n: int = 10) -> Preview:
+        """Return the newest rows of `n` primary keys, offline and online side by side; `print` shows a table.
+
+        Of a group that is not online, only the offline rows; without a primary key, any `n` rows.
+        """
+        return preview(self._session, self._stored(), n)
 
     def select(self, features: Sequence[str]) -> Query:
         """Return a query of these features, in this order. Raises NotFoundError."""

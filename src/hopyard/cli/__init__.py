@@ -5,7 +5,9 @@ from __future__ import annotations
 from hopyard.cli.commands import app
 from hopyard.cli.imports import imports
 from hopyard.cli.online import online
+from hopyard.cli.search import search
 
+app.command()(search)
 app.add_typer(online, name="online")
 app.add_typer(imports, name="import")
 

@@ -83,14 +83,15 @@ def entries_of(record: Record) -> Iterator[Entry]:
 
 def tag_text(tags: Mapping[str, Any]) -> str:
     """Return tags as words: names and values, also those within lists and dicts."""
-    return " ".join(f"{name} {_value_text(value)}" for name, value in tags.items())
+    return " ".join(f"{name} {value_text(value)}" for name, value in tags.items())
 
 
-def _value_text(value: object) -> str:
+def value_text(value: object) -> str:
+    """Return a tag's value as words."""
     if isinstance(value, Mapping):
         return tag_text(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return " ".join(map(_value_text, value))
+        return " ".join(map(value_text, value))
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from hopyard.errors import StoreError
 from hopyard.model.search import Hit, MatchedIn, SearchRequest
 from hopyard.ports import Record
-from hopyard.registry.search_entries import SEARCHED_KINDS, About, Entry, entries_of
+from hopyard.registry.search_entries import SEARCHED_KINDS, About, Entry, entries_of, value_text
 from hopyard.registry.tables import RECORD, SEARCH_ENTRY, SEARCH_TEXT, TEXT_COLUMNS
 
 _WEIGHTS = (10.0, 6.0, 4.0, 3.0, 1.0)
@@ -170,9 +170,15 @@ def _hit(row: Row[Any], matched_in: tuple[MatchedIn, ...], score: float) -> Hit:
 
 
 def _has_tags(hit: Hit, wanted: Mapping[str, Any]) -> bool:
-    return all(
-        name in hit.tags and (value is None or hit.tags[name] == value) for name, value in wanted.items()
-    )
+    return all(name in hit.tags and _is_value(hit.tags[name], value) for name, value in wanted.items())
+
+
+def _is_value(stored: object, wanted: object) -> bool:
+    """Return whether a tag has a value; as text also the one of a number, which a command line cannot tell apart."""
+    if wanted is None or stored == wanted:
+        return True
+    is_plain = isinstance(stored, (bool, int, float))
+    return is_plain and isinstance(wanted, str) and value_text(stored) == wanted
 
 
 def _remove(connection: Connection, record_id: str) -> None:
