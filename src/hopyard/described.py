@@ -57,7 +57,7 @@ class Described(Generic[S]):
         """Set a tag.
 
         Args:
-            name: lower-case letters, digits and underscores.
+            name: printable text of at most 63 characters, without `=`.
             value: anything that JSON has.
         Raises:
             InvalidNameError, ConfigError: the name or the value.
@@ -108,7 +108,7 @@ class DescribedWithFeatures(Described[FeatureGroupSpec]):
         """Set a tag of the group, or of a feature.
 
         Args:
-            name: lower-case letters, digits and underscores.
+            name: printable text of at most 63 characters, without `=`.
             value: anything that JSON has.
         Raises:
             InvalidNameError, ConfigError: the name or the value.

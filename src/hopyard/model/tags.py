@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hopyard.errors import ConfigError, NotFoundError
+from hopyard.errors import ConfigError, InvalidNameError, NotFoundError
 from hopyard.model.manifest import Manifest
-from hopyard.model.names import check_name
+from hopyard.model.names import MAX_NAME_LENGTH, nearest_name
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec, FeatureViewSpec
 
 D = TypeVar("D", FeatureSpec, FeatureGroupSpec, FeatureViewSpec, Manifest)
@@ -28,10 +28,10 @@ def with_tag(what: D, name: str, value: object) -> D:
     """Return a thing with a tag set.
 
     Raises:
-        InvalidNameError: the tag's name.
+        InvalidNameError: a name that is empty or longer than 63, or has `=`, a line break or spaces around it.
         ConfigError: a value that JSON does not have.
     """
-    check_name("tag", name)
+    _check_tag_name(name)
     try:
         stored = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -96,6 +96,16 @@ def of_feature(
         return msgspec.structs.replace(group, features=features)
 
     return changed
+
+
+def _check_tag_name(name: object) -> None:
+    """Tags are named as people name things: only what a table or a command line could not show is refused."""
+    is_fine = isinstance(name, str) and 1 <= len(name) <= MAX_NAME_LENGTH and name == name.strip()
+    if not is_fine or "=" in str(name) or not str(name).isprintable():
+        raise InvalidNameError(
+            f"{name!r} cannot name a tag: give printable text of 1 to {MAX_NAME_LENGTH} characters, without '=' and "
+            f"without spaces around it. For example: {nearest_name(str(name))!r}."
+        )
 
 
 def _sorted(words: Iterable[str]) -> tuple[str, ...]:
