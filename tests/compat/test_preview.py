@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from groups import make_group
+from hopyard.cli import app
 from hopyard.errors import QueryError
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_store import FeatureStore
+from hopyard.project import Project
 
 FEATURES = {"origin": "string", "at": "timestamp", "temp": "double"}
 
@@ -123,3 +127,17 @@ def test_head_is_a_few_rows_as_stored(group: FeatureGroup) -> None:
 def test_what_is_shown_cannot_be_markup_or_speak_to_a_terminal(fs: FeatureStore) -> None:
     group = make_group(fs, "g", {"a": "string"}, [("<b>\x1b[1m\n",)], primary_key="a")
     assert "<b>" not in group.preview()._repr_html_() and "\x1b" not in str(group.preview())
+
+
+def test_the_command_line(store: Project, group: FeatureGroup) -> None:
+    group.insert([{"origin": "jfk", "at": at(3), "temp": math.nan}], online="later")
+    shown = CliRunner().invoke(app, ["--url", store.location, "preview", "weather", "-n", "1"])
+    assert shown.exit_code == 0 and shown.output == f"{group.preview(1)}\n"
+    answered = CliRunner().invoke(app, ["--url", store.location, "preview", "weather", "--json"])
+    document = json.loads(answered.output)
+    assert (document["commit"], document["online_commit"], document["is_same"]) == (2, 1, False)
+    assert document["rows"][0] == {
+        "offline": {"origin": "jfk", "at": "2024-01-01T03:00:00Z", "temp": "NaN"},
+        "online": {"origin": "jfk", "at": "2024-01-01T02:00:00Z", "temp": 1.5},
+        "differs": ["at", "temp"],
+    }
