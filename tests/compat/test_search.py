@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def fill(fs: FeatureStore) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A store that is only read."""
+    """A store that is only read, but for the description of the flights."""
     opened = open_store(tmp_path_factory.mktemp("search") / "store")
     fill(opened.get_feature_store())
     yield opened
@@ -194,6 +195,64 @@ def test_a_described_thing_is_found_by_the_beginnings_of_its_words(
     flights.update_description('; "'.join(words))
     asked = [word[: data.draw(st.integers(1, len(word)))] for word in words]
     assert "flights_1" in labels(fs.search(" ".join(asked)))
+
+
+VOCABULARY = [
+    "delay",
+    "delays",
+    "del",
+    "temp",
+    "temperature",
+    "t",
+    "gate_2",
+    "gate",
+    "2",
+    "x-ray",
+    "x.ray",
+    "ray",
+]
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def is_found(text: str, where: list[str]) -> bool:
+    """Say what the manual says, in plain Python: the parts of a word stand in a row, the last one may go on."""
+    for asked in map(words_of, text.split()):
+        places = ((have, at) for have in map(words_of, where) for at in range(len(have) - len(asked) + 1))
+        if not any(
+            have[at : at + len(asked) - 1] == asked[:-1] and have[at + len(asked) - 1].startswith(asked[-1])
+            for have, at in places
+        ):
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def words_store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+    fs = open_store(tmp_path_factory.mktemp("words") / "store").get_feature_store()
+    for name in ("delay", "temp_at_gate", "other"):
+        make_group(fs, name, {"gate": "string", "x_ray": "double"}, primary_key="gate")
+    return fs
+
+
+@given(
+    descriptions=st.lists(st.lists(st.sampled_from(VOCABULARY), max_size=4), min_size=3, max_size=3),
+    asked=st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=3),
+    cut=st.integers(1, 9),
+)
+def test_exactly_what_has_the_words_is_found(
+    words_store: FeatureStore, descriptions: list[list[str]], asked: list[str], cut: int
+) -> None:
+    groups = words_store.list_feature_groups()
+    for group, words in zip(groups, descriptions, strict=True):
+        group.update_description(" ".join(words))
+    text = " ".join([*asked[:-1], asked[-1][:cut]])
+    expected = {
+        group.name for group in groups if is_found(text, [group.name, group.description, "gate x_ray"])
+    }
+    assert {hit.name for hit in words_store.search(text, kinds="feature_group")} == expected
 
 
 def test_hits_are_shown_as_a_table(fs: FeatureStore) -> None:
