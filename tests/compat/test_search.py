@@ -334,6 +334,7 @@ def run_sql(file: Path, *statements: str) -> list[tuple[object, ...]]:
         ["DROP TABLE search_text", "DROP TABLE search_entry"],
         ["DELETE FROM search_entry"],
         ["DELETE FROM search_text"],
+        ["DELETE FROM search_text_content"],
         ["DELETE FROM search_entry WHERE name = 'flights'"],
         ["UPDATE search_entry SET revision = 1"],
         ["UPDATE search_entry SET record_id = 'nobody' WHERE name = 'temp'"],

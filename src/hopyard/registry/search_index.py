@@ -35,7 +35,7 @@ _EXACT_NAME = 3.0
 """How much more a thing is worth whose name is all that was asked for."""
 _MARK = "\x01"
 _CREATE = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS search_text USING fts5("
+    "CREATE VIRTUAL TABLE search_text USING fts5("
     "name, keywords, tags, description, context, tokenize = 'unicode61 remove_diacritics 2')"
 )
 
@@ -91,10 +91,10 @@ def rebuild(connection: Connection) -> None:
         raise StoreError(
             "Search needs SQLite with FTS5, which this Python's SQLite lacks. Use another Python."
         )
-    SEARCH_ENTRY.create(connection, checkfirst=True)
+    connection.exec_driver_sql("DROP TABLE IF EXISTS search_text")
+    SEARCH_ENTRY.drop(connection, checkfirst=True)
+    SEARCH_ENTRY.create(connection)
     connection.exec_driver_sql(_CREATE)
-    connection.execute(delete(SEARCH_TEXT))
-    connection.execute(delete(SEARCH_ENTRY))
     for row in connection.execute(select(RECORD).where(RECORD.c.kind.in_(SEARCHED_KINDS))).mappings().all():
         _add(connection, Record(**row))
 
