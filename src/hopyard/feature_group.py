@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from hopyard.described import DescribedWithFeatures
 from hopyard.errors import ConfigError, NotFoundError
-from hopyard.ingest.create import delete_group
-from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
+from hopyard.ingest.create import change_group, delete_group
 from hopyard.ingest.draft import append_spec, store_empty
 from hopyard.ingest.maintain import disk_usage, maintain
 from hopyard.ingest.online import catch_up_online, disable_online, enable_online, freshness, rebuild_online
@@ -17,6 +17,7 @@ from hopyard.model.commit import Commit, DiskUsage, Freed, Maintained
 from hopyard.model.freshness import Freshness
 from hopyard.model.plan import Column, Plan
 from hopyard.model.specs import FeatureGroupSpec
+from hopyard.observe.preview import Preview, preview
 from hopyard.queries import Query
 from hopyard.query.build import as_of, filter_rows, group_source, scan, select, select_except
 from hopyard.query.feature import Condition, Feature, predicate_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hopyard.feature_view import FeatureView
 
 
-class FeatureGroup:
+class FeatureGroup(DescribedWithFeatures):
     """A table of features with a primary key and, usually, an event time. Made by `FeatureStore`.
 
     Until the first `insert` or `save` nothing is stored, and `version` is None if none was given.
@@ -51,11 +52,6 @@ class FeatureGroup:
     def version(self) -> int | None:
         """The group's version; None while it is not stored and none was given."""
         return self._spec.version or None
-
-    @property
-    def description(self) -> str:
-        """What the group is about."""
-        return self._spec.description
 
     @property
     def features(self) -> list[Feature]:
@@ -86,11 +82,6 @@ class FeatureGroup:
     def ttl(self) -> timedelta | None:
         """The age past which a row no longer matches."""
         return None if self._spec.ttl_us is None else timedelta(microseconds=self._spec.ttl_us)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags, by name."""
-        return dict(self._spec.tags)
 
     @property
     def location(self) -> str:
@@ -202,6 +193,17 @@ class FeatureGroup:
     def show(self, n: int = 10) -> Any:
         """Return the first `n` rows, in no promised order, as a dataframe."""
         return query_frame(self._session, self._plan(), "default", limit=n)
+
+    def head(self, n: int = 10) -> Any:
+        """Return the first `n` rows, in no promised order, as a dataframe: the same as `show`."""
+        return self.show(n)
+
+    def preview(self, n: int = 10) -> Preview:
+        """Return the newest rows of `n` primary keys, offline and online side by side; `print` shows a table.
+
+        Of a group that is not online, only the offline rows; without a primary key, any `n` rows.
+        """
+        return preview(self._session, self._stored(), n)
 
     def select(self, features: Sequence[str]) -> Query:
         """Return a query of these features, in this order. Raises NotFoundError."""
@@ -370,30 +372,6 @@ class FeatureGroup:
 
         return [FeatureView(self._session, spec) for spec in views_of(self._session, self._stored())]
 
-    def update_description(self, description: str) -> FeatureGroup:
-        """Change what the group says about itself, and return the group."""
-        self._spec = describe_group(self._session, self._stored(), description)
-        return self
-
-    def update_feature_description(self, feature_name: str, description: str) -> FeatureGroup:
-        """Change what a feature says about itself, and return the group. Raises NotFoundError."""
-        self._spec = describe_feature(self._session, self._stored(), feature_name, description)
-        return self
-
-    def add_tag(self, name: str, value: str) -> None:
-        """Set a tag."""
-        self._spec = add_tag(self._session, self._stored(), name, value)
-
-    def get_tag(self, name: str) -> str:
-        """Return the value of a tag. Raises NotFoundError."""
-        if name not in self._spec.tags:
-            raise NotFoundError(f"tag of {self._spec.label!r}", name, self._spec.tags)
-        return self._spec.tags[name]
-
-    def delete_tag(self, name: str) -> None:
-        """Remove a tag. Raises NotFoundError."""
-        self._spec = remove_tag(self._session, self._stored(), name)
-
     def delete(self, *, force: bool = False) -> None:
         """Remove the group with all its rows and its history, offline and online.
 
@@ -432,6 +410,13 @@ class FeatureGroup:
 
     def _plan(self) -> Plan:
         return scan(group_source(self._stored()))
+
+    @property
+    def _about(self) -> FeatureGroupSpec:
+        return self._spec
+
+    def _redescribe(self, change: Callable[[FeatureGroupSpec], FeatureGroupSpec]) -> None:
+        self._spec = change_group(self._session, self._stored(), change)
 
     def _now_stored(self, spec: FeatureGroupSpec) -> None:
         self._spec, self._is_stored = spec, True

@@ -20,6 +20,7 @@ from hopyard.query.namespace import find_feature, plan_features
 from hopyard.query.sql import sql
 from hopyard.retrieve.dataset import find_dataset, list_manifests
 from hopyard.retrieve.functions import get_function, list_functions, store_function
+from hopyard.retrieve.search import SearchResult, search
 from hopyard.retrieve.view import create_view, draft_view, get_or_create_view, get_view, list_views
 from hopyard.session import Session
 from hopyard.time import Instant
@@ -364,6 +365,32 @@ class FeatureStore:
     def get_feature(self, name: str) -> Feature:
         """Return a feature by its name alone, looked up as `get_features` does, with the same errors."""
         return find_feature(list_groups(self._session, None), name)
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        tags: Mapping[str, Any] | None = None,
+        keywords: Sequence[str] | str = (),
+        kinds: Sequence[str] | str | None = None,
+        limit: int = 100,
+    ) -> SearchResult:
+        """Return what has these words, the best first: feature groups, features, feature views, training datasets.
+
+        Args:
+            text: words, each of which must begin a word of the name, the keywords, the tags, the description, or the
+                names of the features; small and capital letters are alike, and so are letters with and without accents.
+                `_` separates words: `delay` finds `dep_delay`. Everything else in it is text, too. Empty: everything.
+            tags: only what has these tags, by name; the value None stands for any.
+            keywords: only what has all of these keywords.
+            kinds: only these: `feature_group`, `feature_view`, `training_dataset`, `feature`; None: all.
+            limit: at most so many.
+        Returns:
+            Hits with `kind`, `name`, `version`, `group` (a feature's), `matched_in`, `score`; `print` shows a table.
+        Raises:
+            NotFoundError: no such kind; ConfigError: tags, keywords or a limit that cannot be.
+        """
+        return search(self._session, text, tags=tags, keywords=keywords, kinds=kinds, limit=limit)
 
     def sql(self, query: str, *, as_of: Instant | None = None, dataframe_type: str = "default") -> Any:
         """Return the rows of a SELECT over feature groups as a dataframe.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hopyard.errors import NotFoundError, ServingError
+from hopyard.described import Described
+from hopyard.errors import ServingError
 from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
 from hopyard.observe.vector_parity import check_vectors
@@ -24,9 +25,8 @@ from hopyard.retrieve.serving import export_plan, open_reader
 from hopyard.retrieve.usage import delete_view
 from hopyard.retrieve.view import (
     batch_plan,
+    change_view,
     feature_outputs,
-    tag_view,
-    untag_view,
     view_as_of,
 )
 from hopyard.session import Session
@@ -35,7 +35,7 @@ from hopyard.training_data import TrainingDataMethods
 from hopyard.training_dataset import TrainingDataset
 
 
-class FeatureView(TrainingDataMethods):
+class FeatureView(TrainingDataMethods, Described[FeatureViewSpec]):
     """A query with labels and transformations, under a name and a version. Made by `FeatureStore`."""
 
     def __init__(self, session: Session, spec: FeatureViewSpec) -> None:
@@ -54,11 +54,6 @@ class FeatureView(TrainingDataMethods):
         return self._spec.version
 
     @property
-    def description(self) -> str:
-        """What the view is for."""
-        return self._spec.description
-
-    @property
     def labels(self) -> list[str]:
         """The columns to predict."""
         return list(self._spec.labels)
@@ -72,11 +67,6 @@ class FeatureView(TrainingDataMethods):
     def transformations(self) -> list[TransformationSpec]:
         """The transformations, each bound to its feature."""
         return list(self._spec.transformations)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags, by name."""
-        return dict(self._spec.tags)
 
     @property
     def query(self) -> Query:
@@ -378,20 +368,6 @@ class FeatureView(TrainingDataMethods):
             FeatureGroup(self._session, spec, is_stored=True) for spec in parents(self._session, self._spec)
         ]
 
-    def add_tag(self, name: str, value: str) -> None:
-        """Set a tag."""
-        self._spec = tag_view(self._session, self._spec, name, value)
-
-    def get_tag(self, name: str) -> str:
-        """Return the value of a tag. Raises NotFoundError."""
-        if name not in self._spec.tags:
-            raise NotFoundError(f"tag of {self._spec.label!r}", name, self._spec.tags)
-        return self._spec.tags[name]
-
-    def delete_tag(self, name: str) -> None:
-        """Remove a tag. Raises NotFoundError."""
-        self._spec = untag_view(self._session, self._spec, name)
-
     def delete(self, *, force: bool = False) -> list[str]:
         """Remove the view, and return what was removed.
 
@@ -407,6 +383,13 @@ class FeatureView(TrainingDataMethods):
         return (
             f"FeatureView({self.name!r}, version={self.version}, {n_features} features, labels={self.labels})"
         )
+
+    @property
+    def _about(self) -> FeatureViewSpec:
+        return self._spec
+
+    def _redescribe(self, change: Callable[[FeatureViewSpec], FeatureViewSpec]) -> None:
+        self._spec = change_view(self._session, self._spec, change)
 
     def _serving(self) -> VectorReader:
         if self._reader is None:

@@ -17,6 +17,7 @@ from hopyard.model.commit import ChangeFile, Commit, DiskUsage, Freed, Snapshot
 from hopyard.model.plan import Value
 from hopyard.model.position import Position
 from hopyard.model.schema import Schema
+from hopyard.model.search import Hit, SearchRequest
 from hopyard.model.specs import FeatureGroupSpec
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Registry(Protocol):
 
     def history(self, id: str) -> builtins.list[Record]:
         """Return every revision of a record, oldest first; also of a deleted one."""
+
+    def search(self, request: SearchRequest) -> builtins.list[Hit]:
+        """Return what matches a request, the best first. Raises StoreError: the registry cannot search."""
 
     def close(self) -> None:
         """Release connections. The registry can be used again afterwards."""

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from hopyard.compute.convert import check_limit, to_dataframe
+from hopyard.described import Described
 from hopyard.errors import TrainingDatasetError
 from hopyard.ingest.draft import check_version
 from hopyard.model.lineage import Lineage
 from hopyard.model.manifest import Manifest
 from hopyard.model.names import check_name
 from hopyard.queries import Query, query_over
-from hopyard.retrieve.dataset import Target, check_target, create_dataset, delete_dataset, rebuild
+from hopyard.retrieve.dataset import (
+    Target,
+    change_manifest,
+    check_target,
+    create_dataset,
+    delete_dataset,
+    rebuild,
+)
 from hopyard.retrieve.dataset_files import dataset_folder, full_path, read_spine, read_split
 from hopyard.retrieve.layout import recipe_of_query
 from hopyard.retrieve.lineage import provenance
@@ -34,7 +42,7 @@ class Draft:
     labels: tuple[str, ...]
 
 
-class TrainingDataset:
+class TrainingDataset(Described[Manifest]):
     """A versioned training dataset. Made by `FeatureView.create_*`, or by `FeatureStore.create_training_dataset`.
 
     The latter has no rows before `save`.
@@ -171,6 +179,13 @@ class TrainingDataset:
     def delete(self) -> None:
         """Remove the dataset and its files. This object keeps the manifest, so `rebuild()` can bring it back."""
         delete_dataset(self._session, self._manifest)
+
+    @property
+    def _about(self) -> Manifest:
+        return self._manifest
+
+    def _redescribe(self, change: Callable[[Manifest], Manifest]) -> None:
+        self._stored = change_manifest(self._session, self._manifest, change)
 
     def __repr__(self) -> str:
         if self._stored is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from hopyard.compat.errors import CompatError
 from hopyard.compat.hsfs.client.exceptions import FeatureStoreException, RestAPIError
 from hopyard.compat.hsfs.feature import Feature
 from hopyard.compat.hsfs.feature_store import FeatureStore
-from hopyard.compat.hsfs.notes import notes_path
 from hopyard.compat.hsfs.statistics_config import StatisticsConfig
 from hopyard.compat.hsfs.util import FeatureGroupWarning, StatisticsWarning, ValidationWarning, VersionWarning
 
@@ -295,7 +293,8 @@ def test_tags_keywords_and_search(fs: FeatureStore) -> None:
     assert group.add_keywords("shops") == ["retail", "shops"] == fs.get_all_keywords()
     assert group.get_tags() == {"team": "a", "Owner Data": {"name": "Jane"}} == group.get_tag()
     assert group.get_tag("nothing") is None
-    assert json.loads(notes_path(fs._project).read_text())["feature_group/stores_1"]["keywords"]
+    assert fs._store.get_feature_group("stores", 1).keywords == ["retail", "shops"]
+    assert [hit.label for hit in fs._store.search("Jane")] == ["stores_1"]
     assert fs.search_feature_groups("STOR", keyword_filter=["retail"]) == [group]
     wanted = {"name": "Owner Data", "key": "name", "value": "Jane"}
     assert fs.search_feature_groups(tag_filter=[wanted]) == [group]

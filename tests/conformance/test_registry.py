@@ -506,5 +506,9 @@ def test_head_is_the_newest_migration_and_the_tables_are_what_the_migrations_mak
     with engine.begin() as connection:
         upgrade(connection)
         upgrade(connection)
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        # SQLAlchemy cannot describe the full-text index, nor the tables that SQLite keeps behind it.
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, *_: not str(name).startswith("search_text")}
+        )
+        assert compare_metadata(context, METADATA) == []
     engine.dispose()

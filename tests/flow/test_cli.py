@@ -252,6 +252,8 @@ def test_show_a_group(url: str) -> None:
         "name": "temp",
         "type": "double",
         "description": "Celsius",
+        "tags": {},
+        "keywords": [],
         "default": None,
     }
     assert [commit["number"] for commit in document["commits"]] == [2, 1, 0]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from hopyard.cli.commands import app
 from hopyard.cli.imports import imports
 from hopyard.cli.online import online
+from hopyard.cli.preview import preview
+from hopyard.cli.search import search
 
+app.command()(search)
+app.command()(preview)
 app.add_typer(online, name="online")
 app.add_typer(imports, name="import")
 

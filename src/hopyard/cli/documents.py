@@ -324,11 +324,14 @@ def _group(session: Session, spec: FeatureGroupSpec) -> Document:
         "event_time_unit": spec.event_time_unit,
         "ttl_seconds": None if spec.ttl_us is None else spec.ttl_us / 1_000_000,
         "tags": dict(spec.tags),
+        "keywords": list(spec.keywords),
         "features": [
             {
                 "name": feature.name,
                 "type": feature.type,
                 "description": feature.description,
+                "tags": dict(feature.tags),
+                "keywords": list(feature.keywords),
                 "default": None if feature.default is None else to_json(feature.default.to_python()),
             }
             for feature in spec.features
@@ -358,6 +361,7 @@ def _view(session: Session, spec: FeatureViewSpec) -> Document:
         "version": spec.version,
         "description": spec.description,
         "tags": dict(spec.tags),
+        "keywords": list(spec.keywords),
         "columns": [
             {
                 "name": out.name,
@@ -412,6 +416,8 @@ def _dataset(manifest: Manifest) -> Document:
         "created_at": show(manifest.created_at_us),
         "created_by": manifest.created_by,
         "description": manifest.description,
+        "tags": dict(manifest.tags),
+        "keywords": list(manifest.keywords),
     }
 
 

@@ -85,7 +85,8 @@ def group(document: Document) -> None:
             ),
             "Event time": " in ".join(filter(None, (document["event_time"], document["event_time_unit"]))),
             "Ttl": _duration(document["ttl_seconds"]),
-            "Tags": ", ".join(f"{name}={value}" for name, value in document["tags"].items()),
+            "Tags": _tags(document),
+            "Keywords": ", ".join(document["keywords"]),
             "Rows": str(document["n_rows"]),
             "Online": "no"
             if online is None
@@ -94,7 +95,11 @@ def group(document: Document) -> None:
             "Location": document["location"],
         }
     )
-    _table("Features", _dense(document["features"]))
+    features = [
+        feature | {"tags": _tags(feature), "keywords": ", ".join(feature["keywords"])}
+        for feature in document["features"]
+    ]
+    _table("Features", _dense(features))
     _commits("Last commits", document["commits"])
 
 
@@ -106,7 +111,8 @@ def view(document: Document) -> None:
             "Description": document["description"],
             "Labels": ", ".join(document["labels"]) or "none",
             "Rows from": document["root"],
-            "Tags": ", ".join(f"{name}={value}" for name, value in document["tags"].items()),
+            "Tags": _tags(document),
+            "Keywords": ", ".join(document["keywords"]),
         }
     )
     _table("Columns", _dense(document["columns"]))
@@ -143,6 +149,22 @@ def commits(document: Document) -> None:
         f"{disk['live_bytes']} bytes in {disk['n_live_files']} file(s) now, and {disk['history_bytes']} bytes in "
         f"{disk['n_history_files']} file(s) that only the history needs."
     )
+
+
+def hits(document: Document) -> None:
+    """Show what a search found."""
+    lines = [
+        {
+            "kind": hit["kind"].replace("_", " "),
+            "name": f"{hit['group']}.{hit['name']}" if hit["group"] else hit["name"],
+            "version": hit["version"],
+            "matched in": ", ".join(hit["matched_in"]),
+            "score": round(hit["score"], 2),
+            "description": hit["description"],
+        }
+        for hit in document["hits"]
+    ]
+    _table("", _dense(lines), none="Nothing was found.")
 
 
 def maintenance(document: Document) -> None:
@@ -315,6 +337,10 @@ def feast_import(document: Document) -> None:
         _line("Imported.", style="green")
     else:
         _line("Nothing was created: this was a dry run.")
+
+
+def _tags(document: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={cell(value)}" for name, value in document["tags"].items())
 
 
 def _versioned(document: Document) -> str:

@@ -64,7 +64,8 @@ DIFFERENCES: dict[str, str] = {
         "'hopyard[great-expectations]' does; without it, a warning says so and rows are written."
     ),
     "Tags and keywords": (
-        "They are kept in projects/<project>/compat/notes.json of the store, without schemas: any name, any JSON value."
+        "They are kept without schemas: any name, any JSON value. fs.search() finds words from their beginning, the "
+        "best first, then parts of names and descriptions."
     ),
     "What is missing": (
         "get_feature_group() and get_feature_view() return None for what is not there, as the original does now. In a "

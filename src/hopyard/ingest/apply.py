@@ -38,7 +38,7 @@ WRITE_ROWS = 100_000
 MOST_BYTES = 2**30
 """Of rows that are encoded at once, after a commit; what is larger is read from the table, a part at a time."""
 AHEAD_FROM_ROWS = 50_000
-_IS_THERE = "__is_there"
+IS_THERE = "__is_there"
 
 Newest: TypeAlias = Callable[[], tuple[pa.Table, EncodedRows]]
 """Gives the last row per primary key of some rows, and the same encoded, sorted by key."""
@@ -206,13 +206,13 @@ def _set_rows(
     table, snapshot = online_table(spec), session.offline.snapshot(spec.location, upto)
     events = Histogram()
     waiting = EncodedRows(keys=pa.array([], pa.binary()), rows=pa.array([], pa.binary()), is_final=True)
-    for rows in _chunks(_rows_of(session, spec, snapshot, keys)):
+    for rows in _chunks(newest_rows_of(session, spec, snapshot, keys)):
         if len(waiting.keys):
             with around(session.failpoint, "online_step"):
                 session.online.write(table, waiting, position)
             session.failpoint("online_rows_partly_set")
-        there = rows.filter(rows.column(_IS_THERE)).drop_columns([_IS_THERE])
-        gone = encode_keys(table, rows.filter(pc.invert(rows.column(_IS_THERE))))
+        there = rows.filter(rows.column(IS_THERE)).drop_columns([IS_THERE])
+        gone = encode_keys(table, rows.filter(pc.invert(rows.column(IS_THERE))))
         found = encode(spec, there)
         waiting = EncodedRows(
             keys=pa.concat_arrays([found.keys, gone]),
@@ -243,17 +243,17 @@ def newest_rows(session: Session, spec: FeatureGroupSpec, snapshot: Snapshot) ->
     return session.engine.run(Statement(tree=tree, schema=to_arrow_schema(spec.schema)))
 
 
-def _rows_of(
+def newest_rows_of(
     session: Session, spec: FeatureGroupSpec, snapshot: Snapshot, keys: pa.Table
 ) -> pa.RecordBatchReader:
     """Return one row per key: the newest one of a snapshot, or the key with nulls where `__is_there` is false."""
-    schema = to_arrow_schema(spec.schema).append(pa.field(_IS_THERE, pa.bool_()))
+    schema = to_arrow_schema(spec.schema).append(pa.field(IS_THERE, pa.bool_()))
     if not keys.num_rows:
         return schema.empty_table().to_reader()
     near = files_to_probe(snapshot, keys, spec.primary_key)
     shown = [column(field.name, "k" if field.name in spec.primary_key else "t") for field in spec.schema]
     is_there = is_not_null(column(spec.primary_key[0], "t"))  # no key is null
-    tree = exp.select(*shown, exp.alias_(is_there, _IS_THERE, quoted=True), copy=False)
+    tree = exp.select(*shown, exp.alias_(is_there, IS_THERE, quoted=True), copy=False)
     tree = tree.from_(exp.alias_(read_files(near, spec.schema), "t", table=True), copy=False)
     matches = exp.and_(
         *(exp.EQ(this=column(name, "t"), expression=column(name, "k")) for name in spec.primary_key),

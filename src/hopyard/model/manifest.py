@@ -5,7 +5,7 @@ A manifest is stable, documented JSON (docs/reference/manifest.md).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from hopyard.model.codec import Frozen
 from hopyard.model.plan import Plan, Value
@@ -149,6 +149,7 @@ class Manifest(Frozen, frozen=True, kw_only=True):
 
     `view` is empty for a dataset that was made from a query or a dataframe alone; it has a `name` of its own.
     `location` is a folder that the user chose, absolute. `spine` are the rows of a plan whose root is a dataframe.
+    `description`, `tags` and `keywords` may change: the registry has those of today, the file those of its writing.
     """
 
     format_version: int = MANIFEST_FORMAT
@@ -178,6 +179,8 @@ class Manifest(Frozen, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     rebuildable: bool = True
     not_rebuildable_because: str = ""
+    tags: dict[str, Any] = {}
+    keywords: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -44,6 +44,8 @@ class FeatureSpec(Frozen, frozen=True, kw_only=True):
     type: str
     description: str = ""
     default: Value | None = None
+    tags: dict[str, Any] = {}
+    keywords: tuple[str, ...] = ()
 
     @property
     def field(self) -> Field:
@@ -146,7 +148,8 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
     event_time_unit: EventTimeUnit | None = None
     ttl_us: int | None = None
     online_enabled: bool = False
-    tags: dict[str, str] = {}
+    tags: dict[str, Any] = {}
+    keywords: tuple[str, ...] = ()
     transformations: tuple[TransformationSpec, ...] = ()
     request_parameters: Schema = ()
 
@@ -202,7 +205,8 @@ class FeatureViewSpec(Frozen, frozen=True, kw_only=True):
     inference_helper_columns: tuple[str, ...] = ()
     transformations: tuple[TransformationSpec, ...] = ()
     on_demand: tuple[OnDemandSpec, ...] = ()
-    tags: dict[str, str] = {}
+    tags: dict[str, Any] = {}
+    keywords: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

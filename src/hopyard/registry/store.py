@@ -42,8 +42,10 @@ from hopyard.errors import (
     StoreError,
 )
 from hopyard.failpoint import Failpoint, never_fail
+from hopyard.model.search import Hit, SearchRequest
 from hopyard.ports import Record, RecordKind
 from hopyard.registry.migrations import upgrade
+from hopyard.registry.search_index import forget_record, index_record, is_in_step, rebuild, search
 from hopyard.registry.tables import HEAD, HISTORY, RECORD, VERSION_TABLE
 from hopyard.time import Clock, show
 
@@ -144,6 +146,7 @@ class SqlRegistry:
                     if done.rowcount != 1:
                         raise _conflict(record, expected_revision, _find(connection, record))
                 connection.execute(insert(HISTORY).values(_values(stored) | {"is_deleted": False}))
+                index_record(connection, stored)
         except StoreError as error:
             # Creating met a unique constraint: of the name, or of the id (in the history, if it was deleted).
             if expected_revision != 0 or not isinstance(error.__cause__, IntegrityError):
@@ -167,6 +170,7 @@ class SqlRegistry:
                 raise _conflict(record, record.revision, _find(connection, record))
             last = _changed(seen, revision=seen.revision + 1, updated_at_us=now, actor=record.actor)
             connection.execute(insert(HISTORY).values(_values(last) | {"is_deleted": True}))
+            forget_record(connection, seen)
 
     def history(self, id: str) -> builtins.list[Record]:
         """Return every revision of a record, oldest first; also of a deleted one. Empty: no such id.
@@ -177,6 +181,19 @@ class SqlRegistry:
         with self._reading() as connection:
             found = connection.execute(rows.order_by(HISTORY.c.revision)).mappings()
             return [Record(**row) for row in found]
+
+    def search(self, request: SearchRequest) -> builtins.list[Hit]:
+        """Return what matches a request, the best first. An index that is missing or out of step is made anew.
+
+        Raises:
+            StoreError: the database has no full-text search.
+        """
+        with self._reading() as connection:
+            if is_in_step(connection):
+                return search(connection, request)
+        with self._writing() as connection:
+            rebuild(connection)
+            return search(connection, request)
 
     def close(self) -> None:
         """Release connections. The registry can be used again afterwards."""

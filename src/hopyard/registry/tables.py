@@ -17,15 +17,20 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in migrations/versions: a constant, because importing alembic to ask it is slow."""
 
 VERSION_TABLE = "alembic_version"
 
 _MAX_BODY_BYTES = 2**32 - 1
 """Makes MySQL choose LONGBLOB; the other databases have one kind of blob."""
+
+TEXT_COLUMNS = ("name", "keywords", "tags", "description", "context")
+"""What is searched. `context` are the features of a thing, and of a feature its group."""
 
 METADATA = MetaData()
 
@@ -64,3 +69,24 @@ HISTORY = Table(
     Index("ix_record_history_name", "project", "kind", "name", "version"),
 )
 """Every revision of every record, and one row with `is_deleted` that says when and by whom it was removed."""
+
+SEARCH_ENTRY = Table(
+    "search_entry",
+    METADATA,
+    Column("id", Integer, nullable=False),
+    Column("record_id", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("project", String(63), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("group_name", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("about", LargeBinary(_MAX_BODY_BYTES), nullable=False),
+    PrimaryKeyConstraint("id", name="pk_search_entry"),
+    Index("ix_search_entry_record", "record_id"),
+    Index("ix_search_entry_project", "project"),
+)
+"""What can be found of each record, made of its body at `revision`; `about` is JSON (search_index.About)."""
+
+SEARCH_TEXT = table("search_text", *(column(name) for name in ("rowid", *TEXT_COLUMNS)))
+"""The words of each entry by its `id`, as SQLite's FTS5 keeps them: a table that SQLAlchemy cannot describe."""

@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from hopyard.errors import AlreadyExistsError, NotFoundError, TrainingDatasetError
+from hopyard.errors import AlreadyExistsError, ConflictError, NotFoundError, TrainingDatasetError
 from hopyard.ingest.create import may_be_stored
 from hopyard.ingest.draft import check_version
 from hopyard.model.codec import from_json, to_json
@@ -49,6 +49,7 @@ from hopyard.session import Session
 
 KIND: RecordKind = "training_dataset"
 _DELETED = ".deleted-"
+MAX_TRIES = 100
 LIBRARIES = ("hopyard", "numpy", "pyarrow", "duckdb", "deltalake")
 """Those whose versions could change a value."""
 
@@ -174,7 +175,8 @@ def rebuild(session: Session, manifest: Manifest) -> Manifest:
             publish(session, again, folder)
             record = _record(session, again)
             if stored is not None:
-                record = msgspec.structs.replace(stored, body=record.body)
+                again = _described_as(again, load_manifest(stored))
+                record = msgspec.structs.replace(stored, body=to_json(again))
             session.registry.put(record, expected_revision=stored.revision if stored else 0)
             return again
 
@@ -259,6 +261,25 @@ def load_manifest(record: Record) -> Manifest:
     )
 
 
+def change_manifest(session: Session, manifest: Manifest, change: Callable[[Manifest], Manifest]) -> Manifest:
+    """Return the manifest with a changed description, tags or keywords; the dataset's files stay as they are.
+
+    Raises:
+        NotFoundError: the dataset is gone.
+        ConflictError: others were faster every time.
+    """
+    for _ in range(MAX_TRIES):
+        stored = session.registry.get(manifest.project, KIND, manifest.label, manifest.version)
+        changed = change(load_manifest(stored))
+        record = msgspec.structs.replace(stored, body=to_json(changed), actor=session.actor)
+        try:
+            session.registry.put(record, expected_revision=stored.revision)
+            return changed
+        except ConflictError:
+            continue
+    raise ConflictError(f"{manifest.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
+
+
 def delete_dataset(session: Session, manifest: Manifest) -> None:
     """Remove a dataset: its registry row, then its files. Its version is not given again. Raises NotFoundError."""
     record = session.registry.get(manifest.project, KIND, manifest.label, manifest.version)
@@ -287,6 +308,12 @@ def fitted_statistics(
     if not view.transformations and training_dataset_version is None:
         return ()
     return get_manifest(session, view, training_dataset_version).fitted
+
+
+def _described_as(manifest: Manifest, other: Manifest) -> Manifest:
+    return msgspec.structs.replace(
+        manifest, description=other.description, tags=other.tags, keywords=other.keywords
+    )
 
 
 def _draft(

@@ -195,6 +195,10 @@ def _broken_manifest(path: Path, manifest: Manifest) -> list[str]:
         stored = from_json(Manifest, path.read_bytes(), known=MANIFEST_FORMAT, what=str(path))
     except CorruptStoreError:
         stored = None
+    if stored is not None:  # these may have changed since
+        stored = msgspec.structs.replace(
+            stored, description=manifest.description, tags=manifest.tags, keywords=manifest.keywords
+        )
     return [] if stored == manifest else [f"the file {path} was changed"]
 
 

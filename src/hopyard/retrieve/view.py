@@ -82,26 +82,6 @@ def change_view(
     raise ConflictError(f"{spec.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
 
 
-def tag_view(session: Session, spec: FeatureViewSpec, name: str, value: str) -> FeatureViewSpec:
-    """Return the view with a tag set."""
-    check_name("tag", name)
-    return change_view(
-        session, spec, lambda stored: msgspec.structs.replace(stored, tags={**stored.tags, name: value})
-    )
-
-
-def untag_view(session: Session, spec: FeatureViewSpec, name: str) -> FeatureViewSpec:
-    """Return the view without a tag. Raises NotFoundError."""
-
-    def change(stored: FeatureViewSpec) -> FeatureViewSpec:
-        if name not in stored.tags:
-            raise NotFoundError(f"tag of {spec.label!r}", name, stored.tags)
-        tags = {key: value for key, value in stored.tags.items() if key != name}
-        return msgspec.structs.replace(stored, tags=tags)
-
-    return change_view(session, spec, change)
-
-
 def batch_plan(view: FeatureViewSpec, start_us: int | None, end_us: int | None) -> Plan:
     """Return the plan of a view's features for all rows of its root in a range of event time (UTC microseconds).
 

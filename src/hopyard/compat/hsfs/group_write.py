@@ -17,6 +17,7 @@ from hopyard.compat.hsfs.feature import Feature
 from hopyard.compat.hsfs.frames import column_names, event_time_unit, sanitized
 from hopyard.compat.hsfs.group_state import GroupState, translated
 from hopyard.compat.hsfs.notes import change_notes, forget_notes
+from hopyard.compat.hsfs.tags import adopt_notes
 from hopyard.compat.hsfs.util import FeatureGroupWarning, VersionWarning, autofix_feature_name, names_of, warn
 from hopyard.errors import HopyardError
 
@@ -263,6 +264,7 @@ class WriteGroup(GroupState):
         self._describe_features(core, self._draft.features)
         if self._draft.notes:
             change_notes(self._project, self.notes_key, lambda own: own.update(self._draft.notes))
+            adopt_notes(self._project, self.notes_key)
 
     def _describe_features(self, core: hopyard.FeatureGroup, features: list[Feature]) -> None:
         for feature in features:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import hopyard
 from hopyard.compat.hsfs.notes import read_all_notes
+from hopyard.compat.hsfs.tags import get_keywords, get_tags
 
 if TYPE_CHECKING:
     from hopyard.compat.hsfs.feature_store import FeatureStore
@@ -51,7 +53,7 @@ class SearchStore:
         limit: int = 100,
         global_search: bool = False,
     ) -> SearchResult:
-        """Return everything that has the term in its name or description, and the keywords and tags."""
+        """Return everything that matches the term, and has the keywords and tags."""
         arguments = (search_term, keyword_filter, tag_filter, offset, limit, global_search)
         return SearchResult(
             feature_groups=self.search_feature_groups(*arguments),
@@ -71,9 +73,7 @@ class SearchStore:
     ) -> list[Any]:
         """Return the feature groups that match."""
         groups = cast("FeatureStore", self).get_feature_groups()
-        found = [
-            g for g in groups if self._is_match("feature_group", g, search_term, keyword_filter, tag_filter)
-        ]
+        found = self._matching("feature_group", groups, search_term, keyword_filter, tag_filter)
         return found[offset : offset + limit]
 
     def search_feature_views(
@@ -87,9 +87,7 @@ class SearchStore:
     ) -> list[Any]:
         """Return the feature views that match."""
         views = cast("FeatureStore", self).get_feature_views()
-        found = [
-            v for v in views if self._is_match("feature_view", v, search_term, keyword_filter, tag_filter)
-        ]
+        found = self._matching("feature_view", views, search_term, keyword_filter, tag_filter)
         return found[offset : offset + limit]
 
     def search_training_datasets(
@@ -103,9 +101,7 @@ class SearchStore:
     ) -> list[Any]:
         """Return the training datasets that match."""
         sets = cast("FeatureStore", self).get_training_datasets()
-        found = [
-            d for d in sets if self._is_match("training_dataset", d, search_term, keyword_filter, tag_filter)
-        ]
+        found = self._matching("training_dataset", sets, search_term, keyword_filter, tag_filter)
         return found[offset : offset + limit]
 
     def search_features(
@@ -126,21 +122,34 @@ class SearchStore:
     def get_all_keywords(self) -> list[str]:
         """Return the keywords of everything in the project, sorted."""
         notes = read_all_notes(self._project).values()
-        return sorted({word for own in notes for word in own.get("keywords", [])})
+        own = (hit.keywords for hit in self._store.search(limit=sys.maxsize))
+        return sorted({word for found in notes for word in found.get("keywords", [])}.union(*own))
 
     def _features(self) -> Iterator[Any]:
         for group in cast("FeatureStore", self).get_feature_groups():
             yield from group.features
 
-    def _is_match(self, kind: str, found: Any, term: Any, keywords: Any, tags: Any) -> bool:
-        if not _has_term(found, term):
-            return False
-        own = read_all_notes(self._project).get(f"{kind}/{found.name}_{found.version}", {})
+    def _matching(
+        self, kind: str, things: list[Any], term: str | None, keywords: Any, tags: Any
+    ) -> list[Any]:
+        """Return the things that match: those that Hopyard's search finds, the best first, then parts of words."""
+        hits = self._store.search(term, kinds=kind, limit=sys.maxsize) if term else ()
+        places = {(hit.name, hit.version): place for place, hit in enumerate(hits)}
+        found = [
+            thing
+            for thing in things
+            if ((thing.name, thing.version) in places or _has_term(thing, term))
+            and self._has_notes(f"{kind}/{thing.name}_{thing.version}", keywords, tags)
+        ]
+        return sorted(found, key=lambda thing: places.get((thing.name, thing.version), len(places)))
+
+    def _has_notes(self, key: str, keywords: Any, tags: Any) -> bool:
         words = [keywords] if isinstance(keywords, str) else list(keywords or [])
-        if words and not set(words) <= set(own.get("keywords", [])):
+        wanted = _wanted_tags(tags)
+        if words and not set(words) <= set(get_keywords(self._project, key)):
             return False
-        known = own.get("tags", {})
-        return all(_has_tag(known, wanted) for wanted in _wanted_tags(tags))
+        known = get_tags(self._project, key) if wanted else {}
+        return all(_has_tag(known, tag) for tag in wanted)
 
 
 def _has_term(found: Any, term: str | None) -> bool:

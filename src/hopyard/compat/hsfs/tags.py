@@ -1,12 +1,16 @@
-"""Tags and keywords, of anything that has a place in the notes."""
+"""Tags and keywords: Hopyard's own of groups, views and training datasets, and in the notes of anything else."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import hopyard
 from hopyard import Project
 from hopyard.compat.hsfs.client.exceptions import RestAPIError
 from hopyard.compat.hsfs.notes import change_notes, read_notes
+from hopyard.errors import NotFoundError
+
+CoreThing = hopyard.FeatureGroup | hopyard.FeatureView | hopyard.TrainingDataset
 
 
 class Tag:
@@ -22,12 +26,18 @@ class Tag:
 
 def add_tag(project: Project, key: str, name: str, value: Any) -> None:
     """Set a tag; the value is anything that JSON has."""
-    change_notes(project, key, lambda own: own.setdefault("tags", {}).update({name: value}))
+    found = _described(project, key)
+    if found is not None:
+        found.add_tag(name, value)
+        _forget(project, key, "tags", name)
+    else:
+        change_notes(project, key, lambda own: own.setdefault("tags", {}).update({name: value}))
 
 
 def get_tags(project: Project, key: str) -> dict[str, Any]:
     """Return the tags' values by name."""
-    return dict(read_notes(project, key).get("tags", {}))
+    found = _described(project, key)
+    return {**read_notes(project, key).get("tags", {}), **(found.tags if found is not None else {})}
 
 
 def get_tag(project: Project, key: str, name: str) -> Any:
@@ -37,23 +47,32 @@ def get_tag(project: Project, key: str, name: str) -> Any:
 
 def delete_tag(project: Project, key: str, name: str) -> None:
     """Remove a tag. Raises RestAPIError if there is none."""
-    if name not in get_tags(project, key):
-        raise RestAPIError(
-            f"There is no tag {name!r} to delete. There are: {sorted(get_tags(project, key))}."
-        )
-    change_notes(project, key, lambda own: own["tags"].pop(name))
+    known = get_tags(project, key)
+    if name not in known:
+        raise RestAPIError(f"There is no tag {name!r} to delete. There are: {sorted(known)}.")
+    found = _described(project, key)
+    if found is not None and name in found.tags:
+        found.delete_tag(name)
+    _forget(project, key, "tags", name)
 
 
 def get_keywords(project: Project, key: str) -> list[str]:
     """Return the keywords, sorted."""
-    return sorted(read_notes(project, key).get("keywords", []))
+    found = _described(project, key)
+    known = read_notes(project, key).get("keywords", [])
+    return sorted({*known, *(found.keywords if found is not None else [])})
 
 
 def set_keywords(project: Project, key: str, keywords: list[str] | str) -> list[str]:
     """Replace the keywords and return them."""
     words = sorted({keywords} if isinstance(keywords, str) else set(keywords))
-    change_notes(project, key, lambda own: own.update({"keywords": words}))
-    return words
+    found = _described(project, key)
+    if found is None:
+        change_notes(project, key, lambda own: own.update({"keywords": words}))
+        return words
+    if "keywords" in read_notes(project, key):
+        change_notes(project, key, lambda own: own.pop("keywords", None))
+    return found.set_keywords(words)
 
 
 def add_keywords(project: Project, key: str, keywords: list[str] | str) -> list[str]:
@@ -65,6 +84,35 @@ def add_keywords(project: Project, key: str, keywords: list[str] | str) -> list[
 def delete_keyword(project: Project, key: str, keyword: str) -> list[str]:
     """Remove a keyword and return those that remain."""
     return set_keywords(project, key, [word for word in get_keywords(project, key) if word != keyword])
+
+
+def adopt_notes(project: Project, key: str) -> None:
+    """Bring tags that were noted before their thing was stored to where Hopyard keeps them."""
+    for name, value in read_notes(project, key).get("tags", {}).items():
+        add_tag(project, key, name, value)
+
+
+def _described(project: Project, key: str) -> CoreThing | None:
+    """Return what Hopyard has under a key such as `feature_group/weather_1`; None: nothing by that name."""
+    kind, _, label = key.partition("/")
+    name, _, version = label.rpartition("_")
+    if not version.isdecimal():
+        return None
+    store = project.get_feature_store()
+    try:
+        if kind == "feature_group":
+            return store.get_feature_group(name, int(version))
+        if kind == "feature_view":
+            return store.get_feature_view(name, int(version))
+        return store.get_training_dataset(name, int(version)) if kind == "training_dataset" else None
+    except NotFoundError:
+        return None
+
+
+def _forget(project: Project, key: str, what: str, name: str) -> None:
+    """Remove a tag from the notes, where earlier releases kept them."""
+    if name in read_notes(project, key).get(what, {}):
+        change_notes(project, key, lambda own: own[what].pop(name, None))
 
 
 class Noted:
