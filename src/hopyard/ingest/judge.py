@@ -16,6 +16,7 @@ from hopyard.errors import (
     ExistingRowsError,
     HopyardWarning,
     OnlineBehindError,
+    StoreError,
     TimeTravelError,
     ValidationError,
 )
@@ -123,13 +124,13 @@ def judged_write(session: Session, spec: FeatureGroupSpec, judged: Judged) -> It
     try:
         yield commits
     except OnlineBehindError as error:  # the commit stands
-        keep_report(session, spec, msgspec.structs.replace(report, commit=error.commit))
+        _keep(session, spec, msgspec.structs.replace(report, commit=error.commit))
         raise
     except (ExistingRowsError, TimeTravelError):  # nothing was written
         if judged.apart is not None:
             take_back(session, spec, report.id)
         raise
-    keep_report(session, spec, msgspec.structs.replace(report, commit=commits[0].number))
+    _keep(session, spec, msgspec.structs.replace(report, commit=commits[0].number))
 
 
 def validate(
@@ -242,7 +243,7 @@ def _refused(
 ) -> ValidationError:
     report = _outcome(report, "refused")
     if spec.id:
-        keep_report(session, spec, report)
+        _keep(session, spec, report)
     if quarantine:
         advice = (
             "Some of it is about all rows together, so that no rows can be kept apart for it. Correct the frame, or "
@@ -259,6 +260,14 @@ def _refused(
         f"{rows} what {spec.label!r} expects, whose policy is 'strict'. Nothing was written. {advice}{failures}",
         report,
     )
+
+
+def _keep(session: Session, spec: FeatureGroupSpec, report: ValidationReport) -> None:
+    """Keep a report. Whether rows were written does not depend on it: to fail here would say that they were not."""
+    try:
+        keep_report(session, spec, report)
+    except StoreError as error:
+        warnings.warn(str(error), HopyardWarning, stacklevel=4)
 
 
 def _warn(spec: FeatureGroupSpec, report: ValidationReport) -> None:
