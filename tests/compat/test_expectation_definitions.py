@@ -266,4 +266,4 @@ def test_a_group_without_reports_has_no_last_one(tmp_path: Path) -> None:
         "levels", primary_key="id", features=TYPES
     ).save()
     code, text = run(tmp_path / "store", "levels", "--last")
-    assert (code, "validation report" in text) == (1, True)
+    assert (code, "No validation report" in text) == (1, True)

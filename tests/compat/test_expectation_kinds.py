@@ -246,7 +246,8 @@ def test_sql_may_join_what_is_stored_and_say_just_the_place(fs: FeatureStore, gr
     limits = fs.create_feature_group("limits", primary_key="flag")
     limits.insert([{"flag": True, "most": 0}, {"flag": False, "most": 10}])
     rows = [{**row, "id": row["id"] + 100} for row in rows_of(8)]
-    query = "select n._row from new_rows n join limits l on n.flag = l.flag join things t on t.id = 3 where n.small > l.most"
+    joined = "new_rows n join limits l on n.flag = l.flag join things t on t.id = 3"
+    query = f"select n._row from {joined} where n.small > l.most"
     group.set_expectations([sql(query)])
     most = {True: 0, False: 10}
     expected = [

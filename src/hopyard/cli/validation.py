@@ -59,7 +59,7 @@ def validation(
         return _document(group.validate(save_report=keeps_report))
     reports = group.validation_reports(1)
     if not reports:
-        raise NotFoundError(f"validation report of {group.spec.label!r}", "--last", [])
+        raise NotFoundError("validation report of feature group", group.name, [])
     return _document(reports[0])
 
 
