@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -350,3 +351,42 @@ def test_a_group_that_is_not_stored_has_no_reports(fs: FeatureStore) -> None:
     for call in (draft.validate, draft.validation_reports, draft.quarantined, draft.clear_quarantine):
         with pytest.raises(ConfigError, match="not stored yet"):
             call()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_random_history_never_breaks_what_is_expected_of_all_rows(fs: FeatureStore, seed: int) -> None:
+    """A dictionary decides which inserts are refused, whatever files the rows are in."""
+    chance = random.Random(seed)
+    types = {"id": "bigint", "seat": "bigint", "parent": "bigint"}
+    group = fs.create_feature_group("people", primary_key="id", features=types).save()
+    group.expect(unique("seat"), foreign_key("parent", "people"), row_count(max=14, of="group"))
+    rows: dict[int, dict[str, Any]] = {}
+    outcomes = set()
+    for _ in range(25):
+        frame = {
+            number: {
+                "id": number,
+                "seat": chance.choice([None, *range(40)]),
+                "parent": chance.choice([None, None, *rows, number, 99]) if chance.random() < 0.5 else None,
+            }
+            for number in chance.sample(range(20), chance.randint(1, 3))
+        }
+        overwrite = chance.random() < 0.1
+        after = frame if overwrite else rows | frame
+        seats = [person["seat"] for person in after.values() if person["seat"] is not None]
+        is_met = (
+            all(seats.count(person["seat"]) < 2 for person in frame.values())
+            and all(person["parent"] is None or person["parent"] in after for person in frame.values())
+            and len(after) <= 14
+        )
+        outcomes.add(is_met)
+        if is_met:
+            group.insert(list(frame.values()), overwrite=overwrite)
+            rows = after
+        else:
+            with pytest.raises(ValidationError):
+                group.insert(list(frame.values()), overwrite=overwrite)
+        expected = [rows[number] for number in sorted(rows)]
+        assert group.read(dataframe_type="python", order_by=["id"]) == expected
+    assert outcomes == {True, False}
+    assert group.validate().is_met

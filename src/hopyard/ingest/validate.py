@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlglot import exp
 from hopyard.errors import HopyardError, NotFoundError, QueryError
 from hopyard.ingest.find import get_group
 from hopyard.ingest.objects import shown
+from hopyard.ingest.probe import files_to_probe
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Snapshot
 from hopyard.model.expectations import (
@@ -120,7 +121,7 @@ class _Check:
 
     def _about_rows(self, expectation: RowExpectation) -> tuple[ExpectationResult, Places]:
         referenced, other = self._referenced(expectation)
-        fails = failing.failing(self.rows, expectation, referenced, other)
+        fails = failing.failing(self._near(expectation), expectation, referenced, other)
         names = failing.needed(expectation)
         if self.table is not None:
             tree = failing.places(self.rows, fails, names)
@@ -172,7 +173,24 @@ class _Check:
                 f"{spec.label!r} expects that {expectation}, and that group has been deleted. Nothing was written. "
                 f"Take the expectation away with set_expectations(), or give it the new group."
             ) from error
-        return self.session.offline.snapshot(other.location), failing.fields_of(other, expectation.keys)
+        snapshot = self.session.offline.snapshot(other.location)
+        return self._may_equal(snapshot, expectation.columns, expectation.keys), failing.fields_of(
+            other, expectation.keys
+        )
+
+    def _near(self, expectation: RowExpectation) -> Rows:
+        """Return the rows without the files that can say nothing about whether new rows are unique."""
+        if not isinstance(expectation, Unique) or self.rows.stored is None:
+            return self.rows
+        columns = expectation.columns
+        return replace(self.rows, stored=self._may_equal(self.rows.stored, columns, columns))
+
+    def _may_equal(self, snapshot: Snapshot, ours: Sequence[str], theirs: Sequence[str]) -> Snapshot:
+        """Return a snapshot with only the files that may hold a row whose columns equal those of a new row."""
+        if self.table is None:
+            return snapshot
+        values = self.table.select(list(ours)).drop_null().rename_columns(list(theirs))
+        return files_to_probe(snapshot, values, theirs)
 
     def _row_count(self, expectation: RowCount) -> ExpectationResult:
         if expectation.of == "frame":
