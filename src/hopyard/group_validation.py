@@ -39,7 +39,7 @@ class GroupValidation:
         """Add expectations, and return the group. From now on every insert is checked; what is stored, by `validate`.
 
         Args:
-            expectations: made by `hopyard.expectations`; also suites of Great Expectations.
+            expectations: made by `hopyard.expectations`; also schemas of Pandera, and suites of Great Expectations.
             policy: `strict` or `always`; None: as it is, `strict` at first.
         Raises:
             NotFoundError: a column that the group does not have (the message lists those that it has), or a group.

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from hopyard.errors import ConfigError, HopyardError, NotFoundError, SchemaMismatchError
 from hopyard.ingest.create import change_group
 from hopyard.ingest.find import get_group
+from hopyard.ingest.schemas import from_schema
 from hopyard.ingest.suites import from_suite
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.expectations import (
@@ -43,20 +44,21 @@ _POLICIES: tuple[str, ...] = get_args(Policy)
 
 
 def expectations_of(given: object) -> tuple[Expectation, ...]:
-    """Return what a user gives as expectations: some, lists of them, or suites of Great Expectations.
+    """Return what a user gives as expectations: some, lists of them, suites of Great Expectations, schemas of Pandera.
 
     Raises:
         ConfigError: something else; it lists the kinds that there are.
     """
     if isinstance(given, get_args(Expectation)):
         return (given,)
-    if (translated := from_suite(given)) is not None:
-        return translated
+    for translate in (from_suite, from_schema):
+        if (translated := translate(given)) is not None:
+            return translated
     if isinstance(given, Iterable) and not isinstance(given, (str, bytes, dict)):
         return tuple(expectation for item in given for expectation in expectations_of(item))
     raise ConfigError(
         f"{given!r} is no expectation. Make them with hopyard.expectations: {', '.join(KINDS)}; "
-        f"or give a suite of Great Expectations."
+        f"or give a schema of Pandera, or a suite of Great Expectations."
     )
 
 
