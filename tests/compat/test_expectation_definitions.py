@@ -158,7 +158,10 @@ SUITE = {
         },
         {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "name", "regex": "a|c"}},
         {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "name"}},
-        {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["name", "on"]}},
+        {
+            "type": "expect_compound_columns_to_be_unique",
+            "kwargs": {"column_list": ["name", "on"], "ignore_row_if": "any_value_is_missing"},
+        },
         {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1, "max_value": 3}},
     ],
     "meta": {},
@@ -202,6 +205,10 @@ def test_suites_of_great_expectations_are_translated(group: FeatureGroup, suite:
             "'odd' of .* has no equal here",
         ),
         ({"type": "expect_column_values_to_not_be_null", "kwargs": {}}, "lacks the argument 'column'"),
+        (
+            {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["name", "on"]}},
+            "ignore_row_if='all_values_are_missing' of .* has no equal here",
+        ),
     ],
 )
 def test_what_has_no_equal_is_refused_and_not_left_out(
@@ -210,6 +217,17 @@ def test_what_has_no_equal_is_refused_and_not_left_out(
     with pytest.raises(ConfigError, match=message):
         group.expect({"name": "levels", "expectations": [*SUITE["expectations"], item]})
     assert group.expectations == []
+
+
+def test_a_suite_of_great_expectations_itself(group: FeatureGroup) -> None:
+    gx = pytest.importorskip("great_expectations", reason="Great Expectations is not installed")
+    between = gx.expectations.ExpectColumnValuesToBeBetween(column="level", min_value=0, strict_min=True)
+    matched = gx.expectations.ExpectColumnValuesToMatchRegex(column="name", regex="a|b")
+    group.expect(gx.ExpectationSuite(name="levels", expectations=[between]), matched)
+    assert group.expectations == [
+        e.in_range("level", min=0.0, exclude_min=True),
+        e.matches("name", "(?s:.*)(?:a|b)(?s:.*)"),
+    ]
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

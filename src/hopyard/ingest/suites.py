@@ -95,10 +95,11 @@ def _count(arguments: Arguments) -> Expectation:
 
 
 def _compound(arguments: Arguments) -> Expectation:
-    if arguments.get("ignore_row_if", "any_value_is_missing") != "any_value_is_missing":
+    ignored = arguments.get("ignore_row_if", "all_values_are_missing")
+    if ignored != "any_value_is_missing":
         raise ConfigError(
-            f"ignore_row_if={arguments['ignore_row_if']!r} has no equal here: rows with a null do not count. "
-            f"Use 'any_value_is_missing'."
+            f"ignore_row_if={ignored!r} of 'expect_compound_columns_to_be_unique' has no equal here, where rows with a "
+            f"null do not count: give 'any_value_is_missing', if that will do."
         )
     return Unique(columns=tuple(arguments["column_list"]))
 
