@@ -51,8 +51,7 @@ class Rows:
 
     def after(self, names: Sequence[str]) -> exp.Query:
         """Return a SELECT of these columns of all rows that the group has after the write."""
-        shown: list[exp.Expr] = [column(name, _SIDE) for name in names]
-        shown = shown or [exp.alias_(exp.Literal.number(1), _N)]
+        shown = [column(name, _SIDE) for name in names]
         parts: list[exp.Select] = []
         if self.has_frame:
             parts.append(exp.select(*shown).from_(exp.alias_(exp.to_table(NEW), _SIDE, table=True)))
@@ -202,8 +201,9 @@ def newest(rows: Rows, name: str) -> exp.Select:
     return exp.select(exp.alias_(exp.Max(this=micros), _N)).from_(times)
 
 
-def n_after(rows: Rows) -> exp.Select:
-    """Return a SELECT of how many rows there are after the write."""
-    return exp.select(exp.alias_(exp.Count(this=exp.Star()), _N)).from_(
-        exp.alias_(rows.after([]).subquery(), _VALUES, table=True)
-    )
+def n_replaced(rows: Rows) -> exp.Select:
+    """Return a SELECT of how many stored rows new ones take the place of."""
+    assert rows.stored is not None
+    files = exp.alias_(read_files(rows.stored, fields_of(rows.spec, rows.replaces)), _SIDE, table=True)
+    number = exp.alias_(exp.Count(this=exp.Star()), _N)
+    return exp.select(number).from_(files).where(_has_equal(exp.to_table(NEW), rows.replaces, rows.replaces))
