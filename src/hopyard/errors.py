@@ -7,6 +7,7 @@
     ├── ConfigError              a URL or an option that cannot be used
     ├── MissingPackageError      an optional package is not installed (also an ImportError)
     ├── SchemaMismatchError      columns or values that do not fit the feature group
+    ├── ValidationError          rows that fail the expectations of a strict feature group
     ├── DuplicateRowsError       two rows of one identity where that was refused
     ├── ExistingRowsError        operation="insert" met rows that exist
     ├── QueryError               a query that cannot be built or run
@@ -33,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from typing import Any
 
 
 class HopyardError(Exception):
@@ -77,6 +79,17 @@ class MissingPackageError(HopyardError, ImportError):
 
 class SchemaMismatchError(HopyardError):
     """Columns or values of a dataframe that do not fit the feature group. Nothing was written."""
+
+
+class ValidationError(HopyardError):
+    """Rows that fail the expectations of a feature group whose policy is strict. Nothing was written.
+
+    `report` is the `ValidationReport`, which lists the expectations and the first failing rows of each.
+    """
+
+    def __init__(self, message: str, report: Any) -> None:
+        self.report = report
+        super().__init__(message)
 
 
 class DuplicateRowsError(HopyardError):

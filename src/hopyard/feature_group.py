@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hopyard.described import DescribedWithFeatures
 from hopyard.errors import ConfigError, NotFoundError
+from hopyard.group_validation import GroupValidation
 from hopyard.ingest.create import change_group, delete_group
 from hopyard.ingest.draft import append_spec, store_empty
 from hopyard.ingest.maintain import disk_usage, maintain
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from hopyard.feature_view import FeatureView
 
 
-class FeatureGroup(DescribedWithFeatures):
+class FeatureGroup(GroupValidation, DescribedWithFeatures):
     """A table of features with a primary key and, usually, an event time. Made by `FeatureStore`.
 
     Until the first `insert` or `save` nothing is stored, and `version` is None if none was given.
@@ -104,6 +105,7 @@ class FeatureGroup(DescribedWithFeatures):
         duplicates: Literal["last", "error"] = "last",
         committed_at: Instant | None = None,
         online: Literal["now", "later"] = "now",
+        quarantine: bool = False,
     ) -> Commit:
         """Insert a dataframe as one commit, and return the commit.
 
@@ -123,15 +125,17 @@ class FeatureGroup(DescribedWithFeatures):
                 insert into a group. `as_of()` and `as_known()` go by it. A naive time is UTC.
             online: `later` returns after the offline commit; the next write that does not say so, or
                 `catch_up_online()`, makes the rows readable online.
+            quarantine: keep rows that fail what the group expects apart, for `quarantined()`, and write the others.
         Raises:
             SchemaMismatchError, InvalidNameError: columns or values that do not fit; nothing was written.
+            ValidationError: the rows fail what the group expects, and it is strict; nothing was written.
             ExistingRowsError, DuplicateRowsError: a promise that the frame breaks; nothing was written.
             TimeTravelError: committed_at= for a group that has commits already; nothing was written.
             OnlineBehindError: the commit stands offline and will be applied by the next writer.
             LockTimeoutError: another process writes to the group for too long.
         """
         options = InsertOptions(
-            operation, overwrite, commit_id, allow_future, duplicates, committed_at, online
+            operation, overwrite, commit_id, allow_future, duplicates, committed_at, online, quarantine
         )
         if self._is_stored:
             return insert(self._session, self._spec, features, options)

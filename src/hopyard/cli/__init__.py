@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hopyard.cli import validation
 from hopyard.cli.commands import app
 from hopyard.cli.imports import imports
 from hopyard.cli.online import online
@@ -13,7 +14,7 @@ app.command()(preview)
 app.add_typer(online, name="online")
 app.add_typer(imports, name="import")
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "validation"]
 
 
 def main() -> None:

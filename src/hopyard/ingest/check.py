@@ -52,11 +52,13 @@ class CheckedRows:
         rows: the group's features in its order and stored types; one row per identity, in the order of the frame.
         n_rows_in: how many rows the frame had.
         n_duplicates: how many of them gave way to a later row of the same identity.
+        places: where each row was in the frame, from 0; None: where it is in `rows`.
     """
 
     rows: pa.Table
     n_rows_in: int
     n_duplicates: int
+    places: npt.NDArray[np.int64] | None = None
 
 
 def check_rows(
@@ -92,7 +94,8 @@ def check_rows(
     if n_duplicates:
         _report_duplicates(spec, rows, is_last, duplicates)
         rows = rows.filter(pa.array(is_last))
-    return CheckedRows(rows=rows, n_rows_in=table.num_rows, n_duplicates=n_duplicates)
+    places = np.flatnonzero(is_last) if n_duplicates else None
+    return CheckedRows(rows=rows, n_rows_in=table.num_rows, n_duplicates=n_duplicates, places=places)
 
 
 def check_keys(spec: FeatureGroupSpec, table: pa.Table) -> pa.Table:

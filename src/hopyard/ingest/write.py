@@ -20,8 +20,10 @@ from hopyard.errors import ConfigError, ConflictError, ExistingRowsError, StoreE
 from hopyard.ingest.apply import Newest, apply_removal, apply_rows, catch_up, encode_ahead
 from hopyard.ingest.check import CheckedRows, check_keys, check_rows
 from hopyard.ingest.create import change_group, create_group, current_group
+from hopyard.ingest.expect import check_all
 from hopyard.ingest.frame import to_arrow_table
 from hopyard.ingest.infer import check_group, infer_features
+from hopyard.ingest.judge import Judged, judge, judged_write
 from hopyard.ingest.maintain import hold_group, maintain_later
 from hopyard.ingest.on_demand import with_on_demand
 from hopyard.ingest.probe import files_to_probe
@@ -51,6 +53,7 @@ class InsertOptions:
     duplicates: Literal["last", "error"] = "last"
     committed_at: Instant | None = None
     online: When = "now"
+    quarantine: bool = False
 
 
 def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: InsertOptions) -> Commit:
@@ -66,10 +69,11 @@ def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: Ins
             return known
         described, table = with_on_demand(session, spec, table)
         checked = _check(session, described, table, options)
+        judged = _judge(session, described, checked, options)
         if described.request_parameters != spec.request_parameters:
             parameters = described.request_parameters
             change_group(session, spec, lambda s: msgspec.structs.replace(s, request_parameters=parameters))
-        return _insert(session, described, checked, options)
+        return _insert_judged(session, described, judged, options)
 
 
 def insert_first(
@@ -90,17 +94,18 @@ def insert_first(
     draft, table = with_on_demand(session, draft, to_arrow_table(frame))
     described = msgspec.structs.replace(draft, features=infer_features(table, draft.features))
     check_group(described)
+    described = check_all(session, described)
     checked = _check(session, described, table, options)
+    judged = _judge(session, described, checked, options)
     at_us = optional_micros(options.committed_at)
     spec = create_group(session, described, created_at_us=None if at_us is None else at_us - 1)
     on_stored(spec)
     with hold_group(session, spec):
         current = current_group(session, spec)
-        if (
-            current.features != spec.features
-        ):  # appended by another process in between: the rows must have them
-            checked = _check(session, current, table, options)
-        return _insert(session, current, checked, options)
+        # Changed by another process in between: the rows must have what it appended, and be what it expects.
+        if current.features != spec.features or current.expectations != spec.expectations:
+            judged = _judge(session, current, _check(session, current, table, options), options)
+        return _insert_judged(session, current, judged, options)
 
 
 def _check_options(session: Session, options: InsertOptions) -> None:
@@ -148,6 +153,18 @@ def _check(session: Session, spec: FeatureGroupSpec, table: pa.Table, options: I
     return check_rows(
         spec, table, now_us=session.clock(), allow_future=options.allow_future, duplicates=options.duplicates
     )
+
+
+def _judge(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, options: InsertOptions) -> Judged:
+    return judge(session, spec, checked, overwrite=options.overwrite, quarantine=options.quarantine)
+
+
+def _insert_judged(
+    session: Session, spec: FeatureGroupSpec, judged: Judged, options: InsertOptions
+) -> Commit:
+    with judged_write(session, spec, judged) as commits:
+        commits.append(_insert(session, spec, judged.rows, options))
+    return commits[0]
 
 
 def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, options: InsertOptions) -> Commit:

@@ -9,6 +9,7 @@ import msgspec
 
 from hopyard.errors import NotFoundError, UserFunctionError
 from hopyard.model.codec import Frozen
+from hopyard.model.expectations import Expectation, Policy
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Plan, Value
 from hopyard.model.schema import Field, Schema
@@ -130,7 +131,8 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
 
     `id` is opaque and never reused; `location` is relative to the store's root, so that a copied folder still works.
     `transformations` compute features when rows are inserted; what they take is a feature or a request parameter, whose
-    type is known since the first insert.
+    type is known since the first insert. `expectations` are checked on every insert; the policy says what
+    becomes of rows that fail.
     """
 
     format_version: int = GROUP_FORMAT
@@ -152,6 +154,8 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
     keywords: tuple[str, ...] = ()
     transformations: tuple[TransformationSpec, ...] = ()
     request_parameters: Schema = ()
+    expectations: tuple[Expectation, ...] = ()
+    expectation_policy: Policy = "strict"
 
     @property
     def label(self) -> str:

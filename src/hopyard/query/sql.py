@@ -6,7 +6,7 @@ Each group is read in one state, decided before anything runs. `permitted` lists
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import pyarrow as pa
@@ -63,10 +63,32 @@ def sql(session: Session, text: str, *, as_of: Instant | None = None) -> pa.Tabl
     return _run(session, tree, schema)
 
 
-def _run(session: Session, tree: exp.Expr, schema: pa.Schema) -> pa.Table:
+def bind(
+    session: Session, text: str, given: Mapping[str, exp.Select], frames: Mapping[str, pa.Table]
+) -> Statement:
+    """Return the statement of a user's SELECT that may also read from given tables.
+
+    Args:
+        given: the rows of a table by its name in lower case, which comes before that of a feature group.
+        frames: what these read from.
+    Raises: as `sql`.
+    """
+    tree = read_select(text)
+    _put_rows(session, tree, None, given)
+    return Statement(tree=tree, schema=_result_schema(session, tree, frames), frames=frames)
+
+
+def run(session: Session, statement: Statement) -> pa.Table:
+    """Return the result of a user's statement. Raises QueryError in words that do not show how it was lowered."""
+    return _run(session, statement.tree, statement.schema, statement.frames)
+
+
+def _run(
+    session: Session, tree: exp.Expr, schema: pa.Schema, frames: Mapping[str, pa.Table] | None = None
+) -> pa.Table:
     """Return a statement's result. Raises QueryError, without the lowered statement, which its author never wrote."""
     try:
-        return session.engine.collect(Statement(tree=tree, schema=schema))
+        return session.engine.collect(Statement(tree=tree, schema=schema, frames=frames or {}))
     except RecursionError as error:
         raise QueryError("The statement is nested too deeply to be run. Write it in CTEs.") from error
     except QueryError as error:
@@ -196,15 +218,20 @@ def _shown(node: exp.Expr) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def _put_rows(session: Session, tree: exp.Query, as_of_us: int | None) -> None:
-    """Replace every table that names a group by the rows of the group."""
+def _put_rows(
+    session: Session, tree: exp.Query, as_of_us: int | None, given: Mapping[str, exp.Select] | None = None
+) -> None:
+    """Replace every table that names a group, or is among the given ones, by its rows."""
+    given = given or {}
     tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     tables = [table for table in tables if not _is_cte(table)]
-    records = session.registry.list(session.project, "feature_group") if tables else []
-    specs = {table.name: _group(records, table.name) for table in tables}
+    stored = [table.name for table in tables if table.name.lower() not in given]
+    records = session.registry.list(session.project, "feature_group") if stored else []
+    specs = {name: _group(records, name) for name in stored}
     rows = {spec.id: _rows(session, spec, as_of_us) for spec in specs.values()}
     for table in tables:
-        chosen = exp.Subquery(this=rows[specs[table.name].id].copy())
+        found = given.get(table.name.lower()) or rows[specs[table.name].id]
+        chosen = exp.Subquery(this=found.copy())
         for part in TABLE_PARTS - {"this"}:
             chosen.set(part, table.args.get(part))
         if not chosen.args.get("alias"):
@@ -276,10 +303,12 @@ def _rows(session: Session, spec: FeatureGroupSpec, as_of_us: int | None) -> exp
     return tree.from_(exp.alias_(read_files(snapshot, fields), "t", table=True), copy=False)
 
 
-def _result_schema(session: Session, tree: exp.Query) -> pa.Schema:
+def _result_schema(
+    session: Session, tree: exp.Query, frames: Mapping[str, pa.Table] | None = None
+) -> pa.Schema:
     """Return names and types of a statement's result. Raises QueryError, AmbiguousFeatureError."""
     description = pa.schema([(name, pa.string()) for name in _DESCRIPTION])
-    found = _run(session, exp.Describe(this=tree.copy()), description)
+    found = _run(session, exp.Describe(this=tree.copy()), description, frames)
     names, types = found.column("column_name").to_pylist(), found.column("column_type").to_pylist()
     twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
     if twice is not None:
