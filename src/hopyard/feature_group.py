@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from hopyard.errors import ConfigError, NotFoundError
+from hopyard.group_statistics import GroupStatisticsMethods
 from hopyard.ingest.create import delete_group
 from hopyard.ingest.describe import add_tag, describe_feature, describe_group, remove_tag
 from hopyard.ingest.draft import append_spec, store_empty
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hopyard.feature_view import FeatureView
 
 
-class FeatureGroup:
+class FeatureGroup(GroupStatisticsMethods):
     """A table of features with a primary key and, usually, an event time. Made by `FeatureStore`.
 
     Until the first `insert` or `save` nothing is stored, and `version` is None if none was given.

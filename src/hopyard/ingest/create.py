@@ -14,6 +14,7 @@ from hopyard.failpoint import around
 from hopyard.ingest.apply import rebuild
 from hopyard.ingest.freshness import forget_readable
 from hopyard.ingest.infer import check_group
+from hopyard.ingest.kept_statistics import forget_statistics
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.commit import Commit
 from hopyard.model.specs import GROUP_FORMAT, FeatureGroupSpec
@@ -104,6 +105,7 @@ def delete_group(session: Session, spec: FeatureGroupSpec) -> None:
             session.online.drop(spec.id)
         session.offline.drop(spec.location)
         forget_readable(session, spec)
+        forget_statistics(session, spec)
 
 
 def current_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:

@@ -12,6 +12,7 @@ from hopyard.model.codec import Frozen
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Plan, Value
 from hopyard.model.schema import Field, Schema
+from hopyard.model.statistics import StatisticsConfig
 
 PROJECT_FORMAT = 1
 GROUP_FORMAT = 1
@@ -149,6 +150,7 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     transformations: tuple[TransformationSpec, ...] = ()
     request_parameters: Schema = ()
+    statistics_config: StatisticsConfig = StatisticsConfig()
 
     @property
     def label(self) -> str:
