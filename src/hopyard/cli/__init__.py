@@ -5,9 +5,11 @@ from __future__ import annotations
 from hopyard.cli.commands import app
 from hopyard.cli.imports import imports
 from hopyard.cli.online import online
+from hopyard.cli.statistics import stats
 
 app.add_typer(online, name="online")
 app.add_typer(imports, name="import")
+app.command()(stats)
 
 __all__ = ["app", "main"]
 

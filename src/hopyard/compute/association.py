@@ -35,6 +35,8 @@ def correlations(rows: Rows, columns: Sequence[ColumnStatistics]) -> Correlation
     numeric = [column for column in columns if column.mean_value is not None]
     names = tuple(column.name for column in numeric)
     k = len(numeric)
+    if not k:
+        return Correlations(columns=(), matrix=())
     n, sums, squares, products = (np.zeros((k, k)) for _ in range(4))
     for piece in _pieces(_read(rows, names), numeric):
         known = np.isfinite(piece)

@@ -49,6 +49,7 @@ class Rows:
         source: returns a new FROM item with the columns of the schema.
         n_rows: how many there are.
         identity: the columns that tell rows apart; empty: all of them do.
+        percentile_rows: with more rows than this, percentiles are those of a sample of about so many.
         collect: runs a statement; `run` gives its result as a stream.
     """
 
@@ -58,6 +59,7 @@ class Rows:
     collect: Callable[[Statement], pa.Table]
     run: Callable[[Statement], pa.RecordBatchReader]
     identity: Sequence[str] = ()
+    percentile_rows: int = PERCENTILE_ROWS
     frames: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def ask(
@@ -210,7 +212,7 @@ def _percentiles(rows: Rows, columns: Sequence[ColumnProfile]) -> None:
     if not columns:
         return
     wanted = {column.prefix: (column.number(), column.arrow) for column in columns}
-    where = rows.sampled(PERCENTILE_ROWS)
+    where = rows.sampled(rows.percentile_rows)
     table = rows.ask(wanted, where)
     for column in columns:
         found = percentiles(table.column(column.prefix))

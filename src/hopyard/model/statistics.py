@@ -63,7 +63,7 @@ def config_of(given: object) -> StatisticsConfig:
         ConfigError: it is none, or a dict with other keys or types.
     """
     if isinstance(given, StatisticsConfig):
-        return given.checked()
+        given = msgspec.structs.asdict(given)
     if isinstance(given, bool):
         return StatisticsConfig(enabled=given)
     known = StatisticsConfig.__struct_fields__
