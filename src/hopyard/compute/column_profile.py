@@ -25,6 +25,8 @@ _NESTED = frozenset({"array", "struct"})
 _CATEGORIES = frozenset({"string", "boolean"})
 _SUM = pa.decimal128(38, 0)
 US_PER_SECOND = 1_000_000
+HASHES = 2**64
+"""How many hashes there are."""
 
 
 def reading(name: str) -> exp.Column:
@@ -42,8 +44,9 @@ def times() -> exp.Expr:
     return exp.Count(this=exp.Star())
 
 
-def _if(aggregate: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return exp.Filter(this=aggregate, expression=exp.Where(this=condition))
+def where(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
+    """Return the value where a condition holds, else null: quicker for an aggregate than to filter its rows."""
+    return exp.Case(ifs=[exp.If(this=condition, true=value)])
 
 
 class ColumnProfile:
@@ -114,23 +117,33 @@ class ColumnProfile:
             return there
         return exp.and_(there, exp.not_(call("isnan", self.number())))
 
+    def distinct(self, share: int) -> Aggregates:
+        """Return what counts the distinct values whose hash is in the first of so many parts."""
+        conditions = [call("isnan", self.number())] if self.n_nans else []
+        conditions = [exp.not_(condition) for condition in conditions]
+        if share > 1:
+            threshold = exp.Literal.number(HASHES // share)
+            conditions.append(exp.LT(this=call("hash", self.value()), expression=threshold))
+        values = where(exp.and_(*conditions), self.value()) if conditions else self.value()
+        return {"distinct": (exp.Count(this=exp.Distinct(expressions=[values])), pa.int64())}
+
     def counts(self) -> Aggregates:
         """Return what the first pass asks."""
         found: Aggregates = {"n": (exp.Count(this=reading(self.name)), pa.int64())}
         if not self.is_scalar:
             return found
-        found["d"] = (_if(call("approx_count_distinct", self.value()), self.is_value()), pa.int64())
+        found["d"] = (call("approx_count_distinct", self.value()), pa.int64())
         if self.kind in _FLOATS:
-            finite = call("isfinite", self.number())
-            found["low"] = (_if(exp.Min(this=self.number()), finite), pa.float64())
-            found["high"] = (_if(exp.Max(this=self.number()), finite.copy()), pa.float64())
-            is_infinite = {
-                "pos": exp.GT(this=self.number(), expression=number(0.0)),
-                "neg": exp.LT(this=self.number(), expression=number(0.0)),
+            finite = where(call("isfinite", self.number()), self.number())
+            found["low"] = (exp.Min(this=finite), pa.float64())
+            found["high"] = (exp.Max(this=finite.copy()), pa.float64())
+            conditions = {
+                "nan": call("isnan", self.number()),
+                "pos": exp.EQ(this=self.number(), expression=exp.cast(exp.Literal.string("inf"), "DOUBLE")),
+                "neg": exp.EQ(this=self.number(), expression=exp.cast(exp.Literal.string("-inf"), "DOUBLE")),
             }
-            found["nan"] = (_if(times(), call("isnan", self.number())), pa.int64())
-            for name, has_sign in is_infinite.items():
-                found[name] = (_if(times(), exp.and_(call("isinf", self.number()), has_sign)), pa.int64())
+            for name, condition in conditions.items():
+                found[name] = (call("count_if", condition), pa.int64())
         elif self.is_number:
             found["low"] = (exp.Min(this=self.number()), self.arrow)
             found["high"] = (exp.Max(this=self.number()), self.arrow)
@@ -141,8 +154,10 @@ class ColumnProfile:
 
     def take_counts(self, found: dict[str, Any]) -> None:
         self.n_nulls = self.n_rows - found["n"]
-        self.n_nans, self.n_positive, self.n_negative = (found.get(name, 0) for name in ("nan", "pos", "neg"))
-        self.estimate = found.get("d", 0)
+        self.n_nans, self.n_positive, self.n_negative = (
+            found.get(name) or 0 for name in ("nan", "pos", "neg")
+        )
+        self.estimate = found.get("d") or 0
         self.low, self.high = found.get("low"), found.get("high")
         if found.get("least") is not None:
             self.least, self.greatest = literal(found["least"]), literal(found["greatest"])
@@ -164,10 +179,10 @@ class ColumnProfile:
             # The engine's bins are open below. Of the negated values, backwards, they are open above.
             self.edges = _edges(self.low, self.high, n_bins)
             steps = exp.Array(expressions=[number(-edge) for edge in reversed(self.edges[:-1])])
-            negated = exp.Neg(this=exp.Paren(this=exp.cast(self.number(), "DOUBLE")))
+            negated: exp.Expr = exp.Neg(this=exp.Paren(this=exp.cast(self.number(), "DOUBLE")))
+            if self.n_nans or self.n_infinities:
+                negated = where(call("isfinite", self.number()), negated)
             counted = call("histogram", negated, steps)
-            if self.kind in _FLOATS:
-                counted = _if(counted, call("isfinite", self.number()))
             found["steps"] = (call("map_keys", counted), pa.list_(pa.float64()))
             found["counts"] = (call("map_values", counted.copy()), pa.list_(pa.uint64()))
         elif n_bins:

@@ -25,8 +25,7 @@ def percentiles(column: pa.ChunkedArray) -> list[int | float]:
     if not n:
         return []
     places = [divmod((n - 1) * step, N_STEPS) for step in range(N_STEPS + 1)]
-    needed = np.unique([place for at, _ in places for place in (at, min(at + 1, n - 1))])
-    ordered = np.partition(values, needed)
+    ordered = np.sort(values)  # faster than to select the two hundred that are needed
     return [_between(ordered[at].item(), ordered[min(at + 1, n - 1)].item(), rest) for at, rest in places]
 
 

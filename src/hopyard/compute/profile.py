@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from hopyard.compute.column_profile import ColumnProfile, call, reading, times
+from hopyard.compute.column_profile import HASHES, Aggregates, ColumnProfile, call, reading, times
 from hopyard.compute.percentiles import percentiles
 from hopyard.model.arrow import to_arrow
 from hopyard.model.plan import Value, literal
@@ -38,7 +38,6 @@ DISTINCT_ERROR = 3 / math.sqrt(HASHED_VALUES / 2)
 PERCENTILE_ROWS = 1_000_000
 MANY_VALUES = 1_000_000
 """With more distinct values than this, nobody asks which are the most frequent."""
-HASHES = 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +107,14 @@ def _profile(
     _pass(rows, columns, lambda column: column.counts(), lambda column, found: column.take_counts(found))
     bins = config.histogram_bins if config.histograms else 0
     _pass(rows, columns, lambda column: column.sums(bins), lambda column, found: column.take_sums(found))
-    _pass(
-        rows, columns, lambda column: column.deviations(), lambda column, found: column.take_deviations(found)
-    )
     for column in columns:
-        if column.is_scalar:
-            _distinct(rows, config, column)
+        if column.is_scalar and config.exact_uniqueness:
+            _uniqueness(rows, column)
         if bins and column.is_category and column.estimate <= MANY_VALUES:
-            column.frequent = _frequent(rows, column, bins)
-    _count_distinct(rows, [column for column in columns if column.is_scalar and column.n_distinct is None])
+            _frequent(rows, column, bins)
+    _pass(rows, columns, _deviations_and_distinct, _take_deviations_and_distinct)
     _percentiles(rows, [column for column in columns if column.is_number and column.n_values])
     return [column.result() for column in columns]
-
-
-Aggregates = dict[str, tuple[exp.Expr, pa.DataType]]
 
 
 def _pass(
@@ -139,13 +132,11 @@ def _pass(
         )
 
 
-def _distinct(rows: Rows, config: StatisticsConfig, column: ColumnProfile) -> None:
-    """Count the distinct values, those that occur once, and the entropy -sum(p ln p), if that is asked for.
+def _uniqueness(rows: Rows, column: ColumnProfile) -> None:
+    """Count the distinct values, those that occur once, and the entropy -sum(p ln p).
 
     The counts of the counts are few, and are added up exactly.
     """
-    if not config.exact_uniqueness:
-        return
     grouped = (
         exp.select(exp.alias_(times(), "n"), copy=False)
         .from_(rows.source(), copy=False)
@@ -167,33 +158,37 @@ def _distinct(rows: Rows, config: StatisticsConfig, column: ColumnProfile) -> No
         column.entropy = math.log(total) - math.fsum(m * n * math.log(n) for n, m in pairs) / total
 
 
-def _count_distinct(rows: Rows, columns: Sequence[ColumnProfile]) -> None:
-    wanted: Aggregates = {}
-    shares: dict[str, int] = {}
-    for column in columns:
-        tree: exp.Expr = exp.Count(this=exp.Distinct(expressions=[column.value()]))
-        condition = column.is_value()
-        if column.estimate > EXACT_DISTINCT_ESTIMATE:
-            halvings = math.ceil(math.log2(column.estimate / HASHED_VALUES))
-            shares[column.prefix] = 2**halvings
-            is_small = exp.LT(
-                this=call("hash", column.value()), expression=exp.Literal.number(HASHES >> halvings)
-            )
-            condition = exp.and_(condition, is_small)
-        wanted[column.prefix] = (exp.Filter(this=tree, expression=exp.Where(this=condition)), pa.int64())
-    found = rows.one(wanted)
-    for column in columns:
-        share = shares.get(column.prefix, 1)
-        counted = found[column.prefix]
-        assert isinstance(counted, int)
+def _share(column: ColumnProfile) -> int:
+    """Return into how many parts the values are divided by their hash, of which one is counted."""
+    if column.estimate <= EXACT_DISTINCT_ESTIMATE:
+        return 1
+    return int(2 ** math.ceil(math.log2(column.estimate / HASHED_VALUES)))
+
+
+def _deviations_and_distinct(column: ColumnProfile) -> Aggregates:
+    is_open = column.is_scalar and column.n_distinct is None
+    return {**column.deviations(), **(column.distinct(_share(column)) if is_open else {})}
+
+
+def _take_deviations_and_distinct(column: ColumnProfile, found: dict[str, object]) -> None:
+    column.take_deviations(found)
+    counted = found.get("distinct")
+    if isinstance(counted, int):
+        share = _share(column)
         column.n_distinct = min(counted * share, column.n_values)
         column.distinct_error = 0.0 if share == 1 else DISTINCT_ERROR
 
 
-def _frequent(rows: Rows, column: ColumnProfile, n: int) -> tuple[ValueCount, ...]:
-    """Return the most frequent values; of those that are as frequent the least ones."""
+def _frequent(rows: Rows, column: ColumnProfile, n: int) -> None:
+    """Find the most frequent values, of those that are as frequent the least ones; and how many values there are."""
+    n_groups = exp.Window(this=times())
     tree = (
-        exp.select(exp.alias_(column.value(), "value"), exp.alias_(times(), "n"), copy=False)
+        exp.select(
+            exp.alias_(column.value(), "value"),
+            exp.alias_(times(), "n"),
+            exp.alias_(n_groups, "groups"),
+            copy=False,
+        )
         .from_(rows.source(), copy=False)
         .where(column.is_value(), copy=False)
         .group_by(column.value(), copy=False)
@@ -202,10 +197,10 @@ def _frequent(rows: Rows, column: ColumnProfile, n: int) -> tuple[ValueCount, ..
         )
         .limit(n, copy=False)
     )
-    schema = pa.schema([("value", to_arrow(column.type)), ("n", pa.int64())])
-    table = rows.collect(Statement(tree=tree, schema=schema, frames=rows.frames))
-    pairs = zip(*(table.column(name).to_pylist() for name in ("value", "n")), strict=True)
-    return tuple(ValueCount(stored=literal(value), count=count) for value, count in pairs)
+    schema = pa.schema([("value", to_arrow(column.type)), ("n", pa.int64()), ("groups", pa.int64())])
+    found = rows.collect(Statement(tree=tree, schema=schema, frames=rows.frames)).to_pylist()
+    column.frequent = tuple(ValueCount(stored=literal(row["value"]), count=row["n"]) for row in found)
+    column.n_distinct = found[0]["groups"] if found else 0
 
 
 def _percentiles(rows: Rows, columns: Sequence[ColumnProfile]) -> None:
