@@ -149,6 +149,25 @@ def test_features_that_are_appended_have_statistics_from_then_on(group: FeatureG
     assert group.statistics["gust"].mean == 2.0
 
 
+def test_partitions_and_rows_without_a_key(fs: FeatureStore) -> None:
+    parts = fs.create_feature_group("parts", primary_key="id", event_time="at", partition_key="kind")
+    parts.insert(frame(0, 90))
+    found = parts.compute_statistics(correlations=True, clusters=True)
+    assert found["kind"].n_distinct == 3 and found["id"].max == 89
+    keyless = fs.create_feature_group("keyless")
+    keyless.insert({"x": [1.0, 1.0, float("inf"), None], "y": [[1], [2], None, [3]]})
+    assert keyless.statistics["x"].n_distinct == 2 and keyless.statistics["y"].n_nulls == 1
+
+
+def test_groups_read_the_statistics_of_a_newer_release_as_absent(group: FeatureGroup, store: Project) -> None:
+    group.get_statistics()
+    for file in files(store):
+        document = json.loads(file.read_bytes())
+        file.write_text(json.dumps({**document, "format_version": 99}))
+    assert group.get_all_statistics() == []
+    assert group.get_statistics().n_rows == 100
+
+
 def test_an_empty_group_has_statistics(fs: FeatureStore) -> None:
     empty = fs.create_feature_group("empty", primary_key="id", features={"id": "int", "s": "string"}).save()
     found = empty.compute_statistics(correlations=True, clusters=True)

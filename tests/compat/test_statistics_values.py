@@ -372,6 +372,19 @@ def test_columns_are_chosen_and_many_are_done(engine: DuckDBEngine) -> None:
     assert [column.name for column in chosen] == ["f3", "f7"]
 
 
+def test_columns_may_be_called_as_they_like(engine: DuckDBEngine) -> None:
+    names = ["n", "m", "value", "groups", "counts", "c0_n", "given", "file_index", "hash"]
+    table = pa.table({name: [f"{name}{k % 3}" for k in range(10)] for name in names})
+    numbers = pa.table({name: [k % (place + 2) for k in range(10)] for place, name in enumerate(names)})
+    for column in profile(rows_of(engine, table), EXACT):
+        assert column.n_distinct == 3
+        assert column.frequent[0].value == f"{column.name}0" and column.frequent[0].count == 4
+    for place, column in enumerate(profile(rows_of(engine, numbers), EXACT)):
+        assert column.n_distinct == place + 2 and column.max == place + 1
+    rows = rows_of(engine, numbers)
+    assert correlations(rows, profile(rows, EXACT)).between("n", "value") is not None
+
+
 def test_what_an_insert_tells_equals_what_the_rows_say(engine: DuckDBEngine) -> None:
     table = hard_table(500)
     full = profile(rows_of(engine, table), StatisticsConfig())

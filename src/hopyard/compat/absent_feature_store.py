@@ -11,7 +11,7 @@ _EXTERNAL = Absent(
 _CONNECTOR = Absent(
     "There are no storage connectors: read the data with pandas, polars or DuckDB and insert() it into a feature group."
 )
-_STATISTICS = Absent("No statistics of groups are kept: describe the rows with group.read().describe().")
+_STATISTICS = Absent("Ask Hopyard's own group: group.core.get_statistics().")
 _MONITORING = Absent(
     "Nothing runs by itself: read the rows of two windows with group.read(start_time=, end_time=) and compare them."
 )

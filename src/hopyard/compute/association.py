@@ -127,14 +127,14 @@ def _distances(points: Matrix, centres: Matrix) -> Matrix:
 def _read(rows: Rows, names: Sequence[str], *, n_rows: int | None = None) -> pa.RecordBatchReader:
     """Return numeric columns as doubles; with `n_rows`, only so many rows, those with the smallest hashes."""
     fields = {field.name: field for field in rows.schema}
-    numbers = {name: exp.cast(ColumnProfile("", fields[name], 0).number(), "DOUBLE") for name in names}
-    shown = [exp.alias_(tree, name, quoted=True) for name, tree in numbers.items()]
+    numbers = [exp.cast(ColumnProfile("", fields[name], 0).number(), "DOUBLE") for name in names]
+    shown = [exp.alias_(tree, f"__{place}", quoted=True) for place, tree in enumerate(numbers)]
     tree = exp.select(*shown, copy=False).from_(rows.source(), copy=False)
     if n_rows is not None:
         identity = [reading(name) for name in rows.identity or fields]
         tree = tree.order_by(call("hash", *identity), *(column.copy() for column in identity), copy=False)
         tree = tree.limit(n_rows, copy=False)
-    schema = pa.schema([(name, pa.float64()) for name in names])
+    schema = pa.schema([(f"__{place}", pa.float64()) for place in range(len(names))])
     return rows.run(Statement(tree=tree, schema=schema, frames=rows.frames))
 
 

@@ -2,7 +2,7 @@
 
 A float x with |x| < 2^e becomes the whole number nearest to x 2^(90 - e). Whole numbers add up exactly, so no thread,
 file or batch shows in the result. Each value loses less than 2^-90 of the largest one; floats themselves are known to
-2^-53 of their own size. A hundred thousand million of them fit into the 38 digits in which sums are passed on.
+2^-53 of their own size. Fifty thousand million of them fit into the 38 digits in which sums are passed on.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def profile(rows: Rows, config: StatisticsConfig) -> tuple[ColumnStatistics, ...
     found: list[ColumnStatistics] = []
     for start in range(0, len(wanted), COLUMNS_AT_ONCE):
         columns = [
-            ColumnProfile(f"c{place}_", field, rows.n_rows)
+            ColumnProfile(f"__c{place}_", field, rows.n_rows)
             for place, field in enumerate(wanted[start : start + COLUMNS_AT_ONCE])
         ]
         found += _profile(rows, config, columns)
@@ -138,19 +138,19 @@ def _uniqueness(rows: Rows, column: ColumnProfile) -> None:
     The counts of the counts are few, and are added up exactly.
     """
     grouped = (
-        exp.select(exp.alias_(times(), "n"), copy=False)
+        exp.select(exp.alias_(times(), "__n"), copy=False)
         .from_(rows.source(), copy=False)
         .where(column.is_value(), copy=False)
         .group_by(column.value(), copy=False)
     )
     tree = (
-        exp.select(exp.column("n"), exp.alias_(times(), "m"), copy=False)
+        exp.select(exp.column("__n"), exp.alias_(times(), "__m"), copy=False)
         .from_(grouped.subquery("counts"), copy=False)
-        .group_by(exp.column("n"), copy=False)
+        .group_by(exp.column("__n"), copy=False)
     )
-    schema = pa.schema([("n", pa.int64()), ("m", pa.int64())])
+    schema = pa.schema([("__n", pa.int64()), ("__m", pa.int64())])
     table = rows.collect(Statement(tree=tree, schema=schema, frames=rows.frames))
-    pairs = list(zip(*(table.column(name).to_pylist() for name in ("n", "m")), strict=True))
+    pairs = list(zip(*(table.column(name).to_pylist() for name in ("__n", "__m")), strict=True))
     total = sum(n * m for n, m in pairs)
     column.n_distinct = sum(m for _, m in pairs)
     column.n_once = sum(m for n, m in pairs if n == 1)
@@ -184,23 +184,25 @@ def _frequent(rows: Rows, column: ColumnProfile, n: int) -> None:
     n_groups = exp.Window(this=times())
     tree = (
         exp.select(
-            exp.alias_(column.value(), "value"),
-            exp.alias_(times(), "n"),
-            exp.alias_(n_groups, "groups"),
+            exp.alias_(column.value(), "__value"),
+            exp.alias_(times(), "__n"),
+            exp.alias_(n_groups, "__groups"),
             copy=False,
         )
         .from_(rows.source(), copy=False)
         .where(column.is_value(), copy=False)
         .group_by(column.value(), copy=False)
         .order_by(
-            exp.Ordered(this=exp.column("n"), desc=True), exp.Ordered(this=exp.column("value")), copy=False
+            exp.Ordered(this=exp.column("__n"), desc=True),
+            exp.Ordered(this=exp.column("__value")),
+            copy=False,
         )
         .limit(n, copy=False)
     )
-    schema = pa.schema([("value", to_arrow(column.type)), ("n", pa.int64()), ("groups", pa.int64())])
+    schema = pa.schema([("__value", to_arrow(column.type)), ("__n", pa.int64()), ("__groups", pa.int64())])
     found = rows.collect(Statement(tree=tree, schema=schema, frames=rows.frames)).to_pylist()
-    column.frequent = tuple(ValueCount(stored=literal(row["value"]), count=row["n"]) for row in found)
-    column.n_distinct = found[0]["groups"] if found else 0
+    column.frequent = tuple(ValueCount(stored=literal(row["__value"]), count=row["__n"]) for row in found)
+    column.n_distinct = found[0]["__groups"] if found else 0
 
 
 def _percentiles(rows: Rows, columns: Sequence[ColumnProfile]) -> None:

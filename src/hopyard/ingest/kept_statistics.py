@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def read_statistics(file: Path) -> Statistics | None:
 def keep_statistics(file: Path, found: Statistics) -> None:
     """Replace a file as a whole. One that cannot be written is left as it is: the statistics are computed again."""
     text = msgspec.json.encode(found)
-    written = file.with_name(f".{file.name}.{os.getpid()}")
+    written = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
     with suppress(OSError):
         try:
             written.write_bytes(text)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hopyard.compute.profile import Rows
-from hopyard.errors import NotFoundError, TrainingDatasetError
+from hopyard.errors import NotFoundError, StoreError, TrainingDatasetError
 from hopyard.ingest.kept_statistics import content_file, keep_statistics, read_statistics
 from hopyard.ingest.statistics import covers, describe
 from hopyard.model.arrow import to_arrow_schema
@@ -166,7 +166,10 @@ def _content(manifest: Manifest, split: str | None) -> SplitContent:
 def _folder(session: Session) -> Iterator[Path]:
     """Give a folder where the engine may read, hidden from the check for orphans; it is removed at the end."""
     folder = session.training_folder / f".statistics-{secrets.token_hex(4)}"
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(f"The rows cannot be written to {folder}, to be counted: {error}.") from error
     try:
         yield folder
     finally:

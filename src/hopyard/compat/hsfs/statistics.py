@@ -38,10 +38,10 @@ class StatisticsGroup(GroupState):
         return self.get_statistics()
 
     def compute_statistics(self, wallclock_time: Any = None) -> None:
-        """Warn that none are kept: nothing is computed ahead, so nothing is missing until they are asked for."""
+        """Warn that nothing is computed ahead: nothing is missing until it is asked for."""
         warn(
-            f"Statistics of feature group {self.label!r} are not kept on Hopyard: describe the rows with "
-            f"group.read().describe().",
+            f"Statistics of feature group {self.label!r} are computed when they are asked for: by Hopyard's own group, "
+            f"group.core.get_statistics().",
             StatisticsWarning,
         )
 
@@ -51,19 +51,19 @@ class StatisticsGroup(GroupState):
         feature_names: list[str] | None = None,
         commit_time: Any = None,
     ) -> Any:
-        """Raise CompatError: Hopyard keeps no statistics of groups."""
+        """Raise CompatError: the statistics of Hopyard's own group, `core`, have other names."""
         raise CompatError("FeatureGroup.get_statistics", ABSENT["FeatureGroup.get_statistics"])
 
     def get_all_statistics(
         self, computation_time: Any = None, feature_names: list[str] | None = None
     ) -> list[Any]:
-        """Raise CompatError: Hopyard keeps no statistics of groups."""
+        """Raise CompatError: the statistics of Hopyard's own group, `core`, have other names."""
         raise CompatError("FeatureGroup.get_all_statistics", ABSENT["FeatureGroup.get_all_statistics"])
 
     def get_statistics_by_commit_window(
         self, from_commit_time: Any = None, to_commit_time: Any = None, feature_names: list[str] | None = None
     ) -> Any:
-        """Raise CompatError: Hopyard keeps no statistics of groups."""
+        """Raise CompatError: the statistics of Hopyard's own group, `core`, have other names."""
         raise CompatError(
             "FeatureGroup.get_statistics_by_commit_window",
             ABSENT["FeatureGroup.get_statistics_by_commit_window"],
