@@ -393,6 +393,22 @@ def test_what_an_insert_tells_equals_what_the_rows_say(engine: DuckDBEngine) -> 
         assert [getattr(cheap, fact) for fact in facts] == [getattr(whole, fact) for fact in facts]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[], [None], [math.nan], [math.nan, None, math.nan], [math.nan, math.inf], [-math.inf, 1.0, math.nan]],
+)
+def test_an_insert_of_few_values_tells_the_same(engine: DuckDBEngine, values: list[float | None]) -> None:
+    table = pa.table({"x": pa.array(values, pa.float64())})
+    cheap = written(table, schema_from_arrow(table.schema))[0]
+    whole = describe(engine, values, pa.float64())
+    assert (cheap.min, cheap.max, cheap.n_nans, cheap.n_nulls) == (
+        whole.min,
+        whole.max,
+        whole.n_nans,
+        whole.n_nulls,
+    )
+
+
 def test_statistics_survive_json(engine: DuckDBEngine) -> None:
     columns = profile(rows_of(engine, hard_table(300)), EXACT)
     columns += (describe(engine, [math.inf, 1.0, math.nan], pa.float64()),)
