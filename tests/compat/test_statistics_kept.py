@@ -147,6 +147,9 @@ def test_features_that_are_appended_have_statistics_from_then_on(group: FeatureG
     group.append_features({"gust": "double"}, defaults={"gust": 2.0})
     assert [column.name for column in group.get_statistics(at=1)] == ["id", "at", "x", "kind"]
     assert group.statistics["gust"].mean == 2.0
+    group.update_statistics_config({"columns": ["gust", "x"]})
+    assert [column.name for column in group.compute_statistics()] == ["x", "gust"]
+    assert [column.name for column in group.compute_statistics(at=1)] == ["x"], "gust was not there yet"
 
 
 def test_partitions_and_rows_without_a_key(fs: FeatureStore) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from hopyard.cli.commands import Json, Name, Version, opened
 from hopyard.cli.render import _dense, _line, _table, answer
-from hopyard.cli.text import to_json
+from hopyard.cli.text import cell, to_json
 
 _DIGITS = 6
 
@@ -61,7 +61,10 @@ def show(document: dict[str, Any]) -> None:
 
 def _column(column: dict[str, Any]) -> dict[str, Any]:
     percentiles = column["percentiles"]
-    frequent = [f"{item['value']} ({item['count']})" for item in column["frequent"][:3]]
+    frequent = [f"{cell(item['value'])} ({item['count']})" for item in column["frequent"][:3]]
+    deviation = _short(column["std_dev"])
+    if column["type"] in ("timestamp", "date") and deviation is not None:
+        deviation = f"{deviation:g} s"
     mark = "~" if column["distinct_error"] else ""
     distinct = column["n_distinct"]
     return {
@@ -75,7 +78,7 @@ def _column(column: dict[str, Any]) -> dict[str, Any]:
         "p50": _short(percentiles[50]) if percentiles else None,
         "max": _short(column["max"]),
         "mean": _short(column["mean"]),
-        "std dev": _short(column["std_dev"]),
+        "std dev": deviation,
         "most frequent": ", ".join(frequent),
     }
 
