@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from hopyard.compute.fixed_point import number, root, scale_of, to_float, whole_sum
+from hopyard.compute.fixed_point import Type, cast, number, root, scale_of, to_float, whole_sum
 from hopyard.model.arrow import to_arrow
 from hopyard.model.plan import Value, literal
 from hopyard.model.schema import Field
@@ -99,16 +99,16 @@ class ColumnProfile:
         column = reading(self.name)
         if self.kind not in _FLOATS:
             return column
-        return exp.Paren(this=exp.Add(this=exp.cast(column, "DOUBLE"), expression=number(0.0)))
+        return exp.Paren(this=exp.Add(this=cast(column, Type.DOUBLE), expression=number(0.0)))
 
     def number(self) -> exp.Expr:
         """Return the column as a bigint or a double."""
         column = reading(self.name)
         if self.kind == "date":
-            return call("epoch_us", exp.cast(column, "TIMESTAMP"))
+            return call("epoch_us", cast(column, Type.TIMESTAMP))
         if self.kind == "timestamp":
             return call("epoch_us", column)
-        return exp.cast(column, "BIGINT" if self.is_whole else "DOUBLE")
+        return cast(column, Type.BIGINT if self.is_whole else Type.DOUBLE)
 
     def is_value(self) -> exp.Expr:
         """Return the condition that there is a value, neither null nor NaN."""
@@ -139,8 +139,8 @@ class ColumnProfile:
             found["high"] = (exp.Max(this=finite.copy()), pa.float64())
             conditions = {
                 "nan": call("isnan", self.number()),
-                "pos": exp.EQ(this=self.number(), expression=exp.cast(exp.Literal.string("inf"), "DOUBLE")),
-                "neg": exp.EQ(this=self.number(), expression=exp.cast(exp.Literal.string("-inf"), "DOUBLE")),
+                "pos": exp.EQ(this=self.number(), expression=cast(exp.Literal.string("inf"), Type.DOUBLE)),
+                "neg": exp.EQ(this=self.number(), expression=cast(exp.Literal.string("-inf"), Type.DOUBLE)),
             }
             for name, condition in conditions.items():
                 found[name] = (call("count_if", condition), pa.int64())
@@ -179,7 +179,7 @@ class ColumnProfile:
             # The engine's bins are open below. Of the negated values, backwards, they are open above.
             self.edges = _edges(self.low, self.high, n_bins)
             steps = exp.Array(expressions=[number(-edge) for edge in reversed(self.edges[:-1])])
-            negated: exp.Expr = exp.Neg(this=exp.Paren(this=exp.cast(self.number(), "DOUBLE")))
+            negated: exp.Expr = exp.Neg(this=exp.Paren(this=cast(self.number(), Type.DOUBLE)))
             if self.n_nans or self.n_infinities:
                 negated = where(call("isfinite", self.number()), negated)
             counted = call("histogram", negated, steps)
@@ -212,9 +212,9 @@ class ColumnProfile:
         if self.total is None or self.n_infinities or self.n_finite < 2 or self.low == self.high:
             return {}
         if self.is_whole:
-            centre: exp.Expr = exp.cast(exp.Literal.string(str(self._centre)), "INT128")
-            deviation: exp.Expr = exp.cast(
-                exp.Paren(this=exp.Sub(this=exp.cast(self.number(), "INT128"), expression=centre)), "DOUBLE"
+            centre: exp.Expr = cast(exp.Literal.string(str(self._centre)), Type.INT128)
+            deviation: exp.Expr = cast(
+                exp.Paren(this=exp.Sub(this=cast(self.number(), Type.INT128), expression=centre)), Type.DOUBLE
             )
         else:
             # Scaled first: the difference of two floats may be beyond the largest one.

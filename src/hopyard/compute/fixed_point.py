@@ -14,7 +14,12 @@ from fractions import Fraction
 from sqlglot import exp
 
 BITS = 90
-WHOLE_TYPE = "INT128"
+Type = exp.DType
+
+
+def cast(value: exp.Expr, type_: exp.DType) -> exp.Expr:
+    """Return a value as a plain type; its name is not parsed, which would take most of the time for small groups."""
+    return exp.Cast(this=value, to=exp.DataType(this=type_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,12 @@ def scale_of(largest: float, bits: int = BITS) -> Scale:
 
 def whole_sum(value: exp.Expr) -> exp.Expr:
     """Return the sum of values as whole numbers, in SQL; NaN and infinities, which are none, are left out."""
-    return exp.Sum(this=exp.TryCast(this=value, to=exp.DataType.build(WHOLE_TYPE, dialect="duckdb")))
+    return exp.Sum(this=exp.TryCast(this=value, to=exp.DataType(this=Type.INT128)))
 
 
 def number(value: float) -> exp.Expr:
     """Return a finite float in SQL, exactly."""
-    return exp.cast(exp.Literal.string(repr(float(value))), "DOUBLE")
+    return cast(exp.Literal.string(repr(float(value))), Type.DOUBLE)
 
 
 def to_float(exact: Fraction) -> float:
