@@ -46,6 +46,7 @@ SUITE = (
     Entry("freshness"),
     Entry("history", quick=None),
     Entry("growth", quick=None),
+    Entry("statistics", quick=("SUMMARIZE", "Hopyard")),
 )
 
 

@@ -79,6 +79,11 @@ def rows_per_second(case: Json, other: Json) -> float:
     return float(figures.get("rows/s without making the rows", case["rows_per_second"])) / 1000
 
 
+def seconds(case: Json, other: Json) -> float:
+    """Return the seconds of a run."""
+    return float(case["median_seconds"])
+
+
 def _targets() -> Iterator[Target]:
     start = ("start", "import hopyard")
     yield Target("import hopyard", *start, "import feast", 30, start_speed_up, is_least=True, unit="x faster")
@@ -95,6 +100,12 @@ def _targets() -> Iterator[Target]:
         yield Target(*ours, f"{size}: Feast", 0.6, memory_ratio, unit="x the memory")
         yield Target(*ours, f"{size}: DuckDB, late by hand", 1.1)
         yield Target(*ours, f"{size}: scan of the columns", 2.7)
+    look = "statistics of 10M x 13"
+    yield Target(look, "statistics", f"{look}: Hopyard", f"{look}: DuckDB SUMMARIZE", 1.5)
+    update = f"{look}, after a commit of 10k"
+    yield Target(update, "statistics", f"{update}: Hopyard", "", 0.3, seconds, unit="s")
+    known = "insert 1M x 15, with what its rows tell"
+    yield Target(known, "statistics", f"{known}: Hopyard", "insert 1M x 15, no statistics: Hopyard", 1.1)
     joined = "3 groups, 10M rows each, to"
     yield Target(
         "point-in-time to Parquet, 10M",

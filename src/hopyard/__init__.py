@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hopyard.feature_view import FeatureView
     from hopyard.model.commit import Commit
     from hopyard.model.manifest import Manifest
+    from hopyard.model.statistics import Statistics, StatisticsConfig
     from hopyard.project import Project
     from hopyard.queries import Query
     from hopyard.training_dataset import TrainingDataset
@@ -51,6 +52,8 @@ _HOMES = {
     "Manifest": "hopyard.model.manifest",
     "Project": "hopyard.project",
     "Query": "hopyard.queries",
+    "Statistics": "hopyard.model.statistics",
+    "StatisticsConfig": "hopyard.model.statistics",
     "TrainingDataset": "hopyard.training_dataset",
     "Udf": "hopyard.compute.transform.udf",
     "equal_width_binner": "hopyard.compute.transform.builtin",
@@ -81,6 +84,8 @@ __all__ = [
     "Manifest",
     "Project",
     "Query",
+    "Statistics",
+    "StatisticsConfig",
     "TrainingDataset",
     "Udf",
     "equal_width_binner",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hopyard.described import DescribedWithFeatures
 from hopyard.errors import ConfigError, NotFoundError
+from hopyard.group_statistics import GroupStatisticsMethods
 from hopyard.group_validation import GroupValidation
 from hopyard.ingest.create import change_group, delete_group
 from hopyard.ingest.draft import append_spec, store_empty
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from hopyard.feature_view import FeatureView
 
 
-class FeatureGroup(GroupValidation, DescribedWithFeatures):
+class FeatureGroup(GroupStatisticsMethods, GroupValidation, DescribedWithFeatures):
     """A table of features with a primary key and, usually, an event time. Made by `FeatureStore`.
 
     Until the first `insert` or `save` nothing is stored, and `version` is None if none was given.

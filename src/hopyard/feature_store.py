@@ -14,6 +14,7 @@ from hopyard.feature_view import FeatureView
 from hopyard.ingest.draft import draft_group
 from hopyard.ingest.find import get_group, get_or_draft_group, list_groups
 from hopyard.model.specs import EventTimeUnit, TransformationSpec
+from hopyard.model.statistics import StatisticsConfig
 from hopyard.queries import Query, plan_of, query_over
 from hopyard.query.feature import Feature
 from hopyard.query.namespace import find_feature, plan_features
@@ -53,6 +54,7 @@ class FeatureStore:
         online_enabled: bool = False,
         features: Mapping[str, str] | None = None,
         transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
+        statistics_config: StatisticsConfig | Mapping[str, object] | bool = True,
     ) -> FeatureGroup:
         """Return a new feature group; nothing is stored until its first `insert` or `save`.
 
@@ -74,6 +76,8 @@ class FeatureStore:
             transformation_functions: your own functions (`hopyard.udf`), bound to columns: their results are features,
                 computed at each insert and again in feature vectors. A column that they take and that is no feature is
                 a request parameter: it is used and not stored. Without `features`, these are the dropped ones.
+            statistics_config: which statistics are computed, and when: a `StatisticsConfig`, a dict of its options, or
+                False for none.
         Raises:
             InvalidNameError: the name; the message shows the nearest valid one.
             AlreadyExistsError: this version is stored.
@@ -92,6 +96,7 @@ class FeatureStore:
             online_enabled=online_enabled,
             features=features,
             transformation_functions=transformation_functions,
+            statistics_config=statistics_config,
         )
         return FeatureGroup(self._session, spec, is_stored=False)
 
@@ -114,6 +119,7 @@ class FeatureStore:
         online_enabled: bool | None = None,
         features: Mapping[str, str] | None = None,
         transformation_functions: Sequence[TransformationSpec] | TransformationSpec | None = None,
+        statistics_config: StatisticsConfig | Mapping[str, object] | bool | None = None,
     ) -> FeatureGroup:
         """Return the stored feature group, or a new one as `create_feature_group` does.
 
@@ -133,6 +139,7 @@ class FeatureStore:
             "online_enabled": online_enabled,
             "features": features,
             "transformation_functions": transformation_functions,
+            "statistics_config": statistics_config,
         }
         given = {argument: value for argument, value in asked.items() if value is not None}
         spec, is_stored = get_or_draft_group(self._session, name, version, given)

@@ -11,6 +11,7 @@ from hopyard.described import Described
 from hopyard.errors import ServingError
 from hopyard.feature_group import FeatureGroup
 from hopyard.model.specs import FeatureViewSpec, TransformationSpec
+from hopyard.model.statistics import Statistics
 from hopyard.observe.vector_parity import check_vectors
 from hopyard.observe.vector_report import VectorParity
 from hopyard.online.reader import VectorReader
@@ -88,6 +89,18 @@ class FeatureView(TrainingDataMethods, Described[FeatureViewSpec]):
             TrainingDataset(self._session, manifest)
             for manifest in list_manifests(self._session, self._spec.label)
         ]
+
+    def get_training_dataset_statistics(
+        self, version: int | None = None, *, split: str | None = None, before_transformation: bool = False
+    ) -> Statistics:
+        """Return the statistics of a split of a training dataset; see `TrainingDataset.get_statistics`.
+
+        Args:
+            version: None: the latest.
+        """
+        return self.get_training_dataset(version).get_statistics(
+            split, before_transformation=before_transformation
+        )
 
     def get_training_data(
         self, version: int | None = None, *, dataframe_type: str = "default"

@@ -15,6 +15,8 @@ from hopyard.ingest.draft import check_version
 from hopyard.model.lineage import Lineage
 from hopyard.model.manifest import Manifest
 from hopyard.model.names import check_name
+from hopyard.model.statistics import Statistics, StatisticsConfig, config_of
+from hopyard.observe.dataset_statistics import dataset_statistics
 from hopyard.queries import Query, query_over
 from hopyard.retrieve.dataset import (
     Target,
@@ -154,6 +156,35 @@ class TrainingDataset(Described[Manifest]):
             NotFoundError, TrainingDatasetError: no such split, or its files are gone.
         """
         return to_dataframe(read_split(self._session, self._manifest, split), dataframe_type)
+
+    def get_statistics(
+        self,
+        split: str | None = None,
+        *,
+        before_transformation: bool = False,
+        statistics_config: StatisticsConfig | Mapping[str, object] | None = None,
+        clusters: bool = False,
+    ) -> Statistics:
+        """Return the statistics of a split, computed on the first look and kept for its content.
+
+        Args:
+            split: its name; None: the first one (train), or all rows where there is no split.
+            before_transformation: of the features as they were read from the groups, instead of what a model sees.
+            statistics_config: which ones; None: all but correlations and exact uniqueness.
+            clusters: also k-means clusters of a sample of 10,000 rows.
+        Raises:
+            NotFoundError: no such split, or no such column.
+            TrainingDatasetError, TimeTravelError: the files are gone; or, before transformation, what the rows were
+                made from.
+        """
+        return dataset_statistics(
+            self._session,
+            self._manifest,
+            split,
+            before_transformation=before_transformation,
+            config=None if statistics_config is None else config_of(statistics_config),
+            with_clusters=clusters,
+        )
 
     def verify(self) -> Verification:
         """Return `same`, `different` (where) or `cannot tell` (what is gone).

@@ -8,11 +8,13 @@ from hopyard.cli.imports import imports
 from hopyard.cli.online import online
 from hopyard.cli.preview import preview
 from hopyard.cli.search import search
+from hopyard.cli.statistics import stats
 
 app.command()(search)
 app.command()(preview)
 app.add_typer(online, name="online")
 app.add_typer(imports, name="import")
+app.command()(stats)
 
 __all__ = ["app", "main", "validation"]
 

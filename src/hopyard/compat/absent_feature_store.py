@@ -11,7 +11,6 @@ _EXTERNAL = Absent(
 _CONNECTOR = Absent(
     "There are no storage connectors: read the data with pandas, polars or DuckDB and insert() it into a feature group."
 )
-_STATISTICS = Absent("No statistics of groups are kept: describe the rows with group.read().describe().")
 _MONITORING = Absent(
     "Nothing runs by itself: read the rows of two windows with group.read(start_time=, end_time=) and compare them."
 )
@@ -35,11 +34,8 @@ ABSENT: dict[str, Absent] = {
         "or feature_view.compute_on_demand_features()."
     ),
     "FeatureGroup.find_neighbors": _VECTORS,
-    "FeatureGroup.get_all_statistics": _STATISTICS,
     "FeatureGroup.get_feature_monitoring_configs": _MONITORING,
     "FeatureGroup.get_feature_monitoring_history": _MONITORING,
-    "FeatureGroup.get_statistics": _STATISTICS,
-    "FeatureGroup.get_statistics_by_commit_window": _STATISTICS,
     "FeatureGroup.insert_stream": Absent(
         "There is no streaming engine: call insert() for each batch of the stream, such as in Spark's foreachBatch."
     ),

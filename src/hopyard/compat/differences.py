@@ -57,7 +57,8 @@ DIFFERENCES: dict[str, str] = {
         "Commit times in commit_details() are rounded up to milliseconds, so that reading as of one includes it."
     ),
     "Statistics of groups": (
-        "None are kept: compute_statistics() warns, get_statistics() raises CompatError. statistics_config= is kept."
+        "They are computed on the first look at a commit, and kept: get_statistics(time) gives those of the commit at "
+        "that time. The count has the nulls in it, and all percentiles are there."
     ),
     "Expectation suites": (
         "They are kept with the group and run where Great Expectations is installed, as pip install "

@@ -14,6 +14,7 @@ from hopyard.failpoint import around
 from hopyard.ingest.apply import rebuild
 from hopyard.ingest.freshness import forget_readable
 from hopyard.ingest.infer import check_group
+from hopyard.ingest.kept_statistics import forget_statistics
 from hopyard.ingest.quarantine import quarantine_location
 from hopyard.ingest.reports import forget_reports
 from hopyard.model.codec import from_json, to_json
@@ -108,6 +109,7 @@ def delete_group(session: Session, spec: FeatureGroupSpec) -> None:
         forget_readable(session, spec)
         session.offline.drop(quarantine_location(spec))
         forget_reports(session, spec)
+        forget_statistics(session, spec)
 
 
 def current_group(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:

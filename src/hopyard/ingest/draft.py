@@ -15,6 +15,7 @@ from hopyard.model.arrow import to_arrow
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Value, literal
 from hopyard.model.specs import EventTimeUnit, FeatureGroupSpec, FeatureSpec, TransformationSpec
+from hopyard.model.statistics import StatisticsConfig, config_of
 from hopyard.model.types import parse_type
 from hopyard.session import Session
 
@@ -34,6 +35,7 @@ def draft_group(
     online_enabled: bool = False,
     features: Mapping[str, str] | None = None,
     transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
+    statistics_config: StatisticsConfig | Mapping[str, object] | bool = True,
 ) -> FeatureGroupSpec:
     """Return the spec of a group that is not stored yet: version 0 stands for the next one; no id, no location.
 
@@ -68,6 +70,7 @@ def draft_group(
         event_time_unit=event_time_unit,
         ttl_us=None if ttl is None else ttl // timedelta(microseconds=1),
         online_enabled=online_enabled,
+        statistics_config=config_of(statistics_config).checked(tuple(features or ())),
     )
     return draft_on_demand(spec, transformation_functions)
 
@@ -95,6 +98,7 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
         "online_enabled": stored.online_enabled,
         "features": {feature.name: feature.type for feature in stored.features},
         "transformation_functions": stored.transformations,
+        "statistics_config": stored.statistics_config,
     }
     differences = []
     for argument, value in asked.items():
@@ -105,6 +109,8 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
             wanted = _foreign_keys(value)
         elif argument == "transformation_functions":
             wanted = (value,) if isinstance(value, TransformationSpec) else tuple(value)
+        elif argument == "statistics_config":
+            wanted = config_of(value)
         elif argument == "features":
             computed = {name for item in stored.transformations for name in item.outputs}
             found["features"] = {

@@ -73,6 +73,7 @@ def check_group(spec: FeatureGroupSpec) -> None:
         InvalidNameError: the group or a feature has an invalid name.
         SchemaMismatchError: features, keys, event time or types that cannot be.
         ConfigError: options that contradict each other: online_enabled, ttl, event_time_unit.
+        NotFoundError: statistics of a column that the group does not have.
     """
     check_name("feature group", spec.name)
     _check_features(spec)
@@ -99,6 +100,7 @@ def check_group(spec: FeatureGroupSpec) -> None:
         raise ConfigError(
             f"The ttl of {spec.name!r} is {spec.ttl_us / 1e6:g} seconds: it must be more than 0, or None for no limit."
         )
+    spec.statistics_config.checked(tuple(feature.name for feature in spec.features))
     if spec.ttl_us is not None and spec.event_time is None:
         raise ConfigError(
             f"{spec.name!r} has a ttl and no event time, from which the age of a row is told. "

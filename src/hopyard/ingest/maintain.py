@@ -11,6 +11,7 @@ import msgspec
 
 from hopyard.background import IsStopping
 from hopyard.errors import ConfigError, ConflictError, HopyardError
+from hopyard.ingest.kept_statistics import forget_written
 from hopyard.model.commit import Commit, DiskUsage, Freed, Maintained, Snapshot
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.session import Session
@@ -96,6 +97,7 @@ def vacuum(
             check(first.number)
             session.upkeep.end_history(spec.location, before=first.number, now_us=session.clock())
             session.failpoint("history_ended")
+        forget_written(session, spec, first.number)
         freed = session.upkeep.sweep(spec.location)
         return msgspec.structs.replace(freed, n_commits=n_commits)
 

@@ -27,6 +27,7 @@ from hopyard.ingest.judge import Judged, judge, judged_write
 from hopyard.ingest.maintain import hold_group, maintain_later
 from hopyard.ingest.on_demand import with_on_demand
 from hopyard.ingest.probe import files_to_probe
+from hopyard.ingest.statistics import compute_at_insert, note_written
 from hopyard.model.arrow import to_arrow_schema
 from hopyard.model.commit import Commit, Operation, Snapshot
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
@@ -73,7 +74,9 @@ def insert(session: Session, spec: FeatureGroupSpec, frame: object, options: Ins
         if described.request_parameters != spec.request_parameters:
             parameters = described.request_parameters
             change_group(session, spec, lambda s: msgspec.structs.replace(s, request_parameters=parameters))
-        return _insert_judged(session, described, judged, options)
+        commit = _insert_judged(session, described, judged, options)
+    compute_at_insert(session, described, commit)
+    return commit
 
 
 def insert_first(
@@ -105,7 +108,9 @@ def insert_first(
         # Changed by another process in between: the rows must have what it appended, and be what it expects.
         if current.features != spec.features or current.expectations != spec.expectations:
             judged = _judge(session, current, _check(session, current, table, options), options)
-        return _insert_judged(session, current, judged, options)
+        commit = _insert_judged(session, current, judged, options)
+    compute_at_insert(session, current, commit)
+    return commit
 
 
 def _check_options(session: Session, options: InsertOptions) -> None:
@@ -191,7 +196,9 @@ def _insert(session: Session, spec: FeatureGroupSpec, checked: CheckedRows, opti
             return Change("overwrite", rows), counted
         return _upsert(session, spec, base, rows, draft)
 
-    return _commit(session, spec, decide, at_us=at_us)
+    commit = _commit(session, spec, decide, at_us=at_us)
+    note_written(session, spec, rows, commit)
+    return commit
 
 
 def remove_rows(session: Session, spec: FeatureGroupSpec, frame: object, online: When) -> Commit:

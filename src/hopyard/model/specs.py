@@ -13,6 +13,7 @@ from hopyard.model.expectations import Expectation, Policy
 from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Plan, Value
 from hopyard.model.schema import Field, Schema
+from hopyard.model.statistics import StatisticsConfig
 
 PROJECT_FORMAT = 1
 GROUP_FORMAT = 1
@@ -156,6 +157,7 @@ class FeatureGroupSpec(Frozen, frozen=True, kw_only=True):
     request_parameters: Schema = ()
     expectations: tuple[Expectation, ...] = ()
     expectation_policy: Policy = "strict"
+    statistics_config: StatisticsConfig = StatisticsConfig()
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from hopyard.errors import AlreadyExistsError, ConflictError, NotFoundError, TrainingDatasetError
 from hopyard.ingest.create import may_be_stored
 from hopyard.ingest.draft import check_version
+from hopyard.ingest.kept_statistics import forget_content
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import (
     MANIFEST_FORMAT,
@@ -289,6 +290,9 @@ def delete_dataset(session: Session, manifest: Manifest) -> None:
         (home / f"{_DELETED}{manifest.version}").touch()
         session.registry.delete(record)
         remove_files(session, manifest)
+        for content in manifest.splits:
+            forget_content(session, content.before.sha256)
+            forget_content(session, content.after.sha256)
 
 
 def dataset_name(view: str, view_version: int) -> str:

@@ -1,4 +1,4 @@
-"""Statistics of feature groups: what Hopyard can answer about them, in one place."""
+"""Statistics of feature groups, and the monitoring that there is not, in one place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 from hopyard.compat.absent_feature_store import ABSENT
 from hopyard.compat.errors import CompatError
+from hopyard.compat.hsfs.descriptive_statistics import GroupStatistics
 from hopyard.compat.hsfs.group_state import GroupState
 from hopyard.compat.hsfs.notes import change_notes
 from hopyard.compat.hsfs.statistics_config import StatisticsConfig, config_of
+from hopyard.compat.hsfs.times import instant
 from hopyard.compat.hsfs.util import StatisticsWarning, warn
 
 
@@ -33,16 +35,23 @@ class StatisticsGroup(GroupState):
         return self
 
     @property
-    def statistics(self) -> Any:
-        """Raise CompatError, see `get_statistics`."""
+    def statistics(self) -> GroupStatistics | None:
+        """The statistics of the group as of its last commit; None where they are not enabled."""
         return self.get_statistics()
 
     def compute_statistics(self, wallclock_time: Any = None) -> None:
-        """Warn that none are kept: nothing is computed ahead, so nothing is missing until they are asked for."""
-        warn(
-            f"Statistics of feature group {self.label!r} are not kept on Hopyard: describe the rows with "
-            f"group.read().describe().",
-            StatisticsWarning,
+        """Compute the statistics as of a point in time, and keep them; warn where they are not enabled."""
+        if not self.statistics_config.enabled:
+            warn(
+                f"The statistics of feature group {self.label!r} are not enabled: set statistics_config.",
+                StatisticsWarning,
+            )
+            return
+        config = self.statistics_config
+        self.stored.compute_statistics(
+            instant(wallclock_time),
+            correlations=config.correlations,
+            exact_uniqueness=config.exact_uniqueness,
         )
 
     def get_statistics(
@@ -50,24 +59,39 @@ class StatisticsGroup(GroupState):
         computation_time: Any = None,
         feature_names: list[str] | None = None,
         commit_time: Any = None,
-    ) -> Any:
-        """Raise CompatError: Hopyard keeps no statistics of groups."""
-        raise CompatError("FeatureGroup.get_statistics", ABSENT["FeatureGroup.get_statistics"])
+    ) -> GroupStatistics | None:
+        """Return the statistics as of a point in time, computed on the first look; None where they are not enabled.
+
+        Those of a commit never change: `computation_time` is taken as the time of the commit.
+        """
+        if not self.statistics_config.enabled:
+            return None
+        moment = instant(computation_time if commit_time is None else commit_time)
+        found = self.stored.get_statistics(moment)
+        if self.statistics_config.correlations and found.correlations is None:
+            self.compute_statistics(moment)
+            found = self.stored.get_statistics(moment)
+        return GroupStatistics(found, feature_names)
 
     def get_all_statistics(
         self, computation_time: Any = None, feature_names: list[str] | None = None
-    ) -> list[Any]:
-        """Raise CompatError: Hopyard keeps no statistics of groups."""
-        raise CompatError("FeatureGroup.get_all_statistics", ABSENT["FeatureGroup.get_all_statistics"])
+    ) -> list[GroupStatistics]:
+        """Return the statistics that are kept, the latest commit first."""
+        return self.get_statistics_by_commit_window(None, computation_time, feature_names)
 
     def get_statistics_by_commit_window(
         self, from_commit_time: Any = None, to_commit_time: Any = None, feature_names: list[str] | None = None
-    ) -> Any:
-        """Raise CompatError: Hopyard keeps no statistics of groups."""
-        raise CompatError(
-            "FeatureGroup.get_statistics_by_commit_window",
-            ABSENT["FeatureGroup.get_statistics_by_commit_window"],
-        )
+    ) -> list[GroupStatistics]:
+        """Return the statistics that are kept of commits after one point in time up to another, the latest first."""
+        start, end = instant(from_commit_time), instant(to_commit_time)
+        return [
+            GroupStatistics(found, feature_names)
+            for found in self.stored.get_all_statistics()
+            if found.scope == "group"
+            and found.committed_at is not None
+            and (start is None or start < found.committed_at)
+            and (end is None or found.committed_at <= end)
+        ]
 
     def create_scheduled_statistics(self, name: str, *_: Any, **__: Any) -> Any:
         """Raise CompatError: nothing runs by itself."""
