@@ -123,7 +123,7 @@ def _targets() -> Iterator[Target]:
         f"{insert}, offline: Hopyard, then a bare LMDB load",
         1.5,
     )
-    load = "embedded, load of 3 x 100k rows"
+    load = "embedded, load of 3 x 30k rows"
     yield Target(
         "offline and online, beside its online load alone",
         "feast",

@@ -146,7 +146,9 @@ def group(fs: FeatureStore) -> FeatureGroup:
     return fs.create_feature_group("things", primary_key="id", features=TYPES).save()
 
 
-@pytest.mark.parametrize(("expectation", "column", "fails"), BETWEEN, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("expectation", "column", "fails"), BETWEEN, ids=[str(expectation)[:60] for expectation, *_ in BETWEEN]
+)
 def test_a_row_alone(
     group: FeatureGroup, expectation: Expectation, column: str, fails: Callable[[Any], bool]
 ) -> None:

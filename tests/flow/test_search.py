@@ -28,7 +28,7 @@ from hopyard.testing.store import InjectedError, close_store, fail_at, open_stor
 
 WEATHER = {"origin": "string", "at": "timestamp", "temp": "double", "wind_speed": "double"}
 FLIGHTS = {"id": "bigint", "origin": "string", "dep_delay": "double", "is_late": "boolean"}
-OLD_REGISTRY = Path(__file__).with_name("registry_0001.sql")
+OLD_REGISTRY = Path(__file__).parents[1] / "golden" / "registry_0001.sql"
 
 
 def fill(fs: FeatureStore) -> None:
