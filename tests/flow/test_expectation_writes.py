@@ -278,7 +278,13 @@ def test_a_known_commit_id_writes_nothing_again(group: FeatureGroup) -> None:
 
 @pytest.mark.parametrize(
     ("point", "is_written"),
-    [("rows_set_apart", False), ("before_offline_commit", False), ("after_offline_commit", True)],
+    [
+        ("rows_set_apart", False),
+        ("before_offline_commit", False),
+        ("after_offline_commit", True),
+        ("before_report_rename", True),
+        ("after_report_rename", True),
+    ],
 )
 def test_a_crash_loses_no_row(tmp_path: Path, point: str, *, is_written: bool) -> None:
     def opened(**options: Any) -> FeatureStore:

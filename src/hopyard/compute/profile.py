@@ -231,8 +231,8 @@ def written(rows: pa.Table, schema: Schema) -> tuple[ColumnStatistics, ...]:
         if item.feature_type.kind in ("float", "double"):
             n_nans = sum(chunk.true_count for chunk in pc.is_nan(values).chunks)
         if item.feature_type.kind not in ("array", "struct"):
-            ends = pc.min_max(values).as_py()  # which passes over NaN
-            low, high = ends["min"], ends["max"]
+            ends = pc.min_max(values)  # which passes over NaN
+            low, high = _python(ends["min"]), _python(ends["max"])
             if n_nans and n_nans == len(values) - values.null_count:
                 low = high = None
         found.append(
@@ -249,5 +249,12 @@ def written(rows: pa.Table, schema: Schema) -> tuple[ColumnStatistics, ...]:
     return tuple(found)
 
 
+def _python(value: pa.Scalar) -> object:
+    """Return a scalar as a Python object, and an instant as it is kept: it may lie beyond Python's years."""
+    if pa.types.is_timestamp(value.type) and value.is_valid:
+        return Value(type="timestamp", value=value.value)
+    return value.as_py()
+
+
 def _stored(value: object) -> Value | None:
-    return None if value is None else literal(value)
+    return value if value is None or isinstance(value, Value) else literal(value)
