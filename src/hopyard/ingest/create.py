@@ -17,6 +17,7 @@ from hopyard.ingest.infer import check_group
 from hopyard.ingest.kept_statistics import forget_statistics
 from hopyard.ingest.quarantine import quarantine_location
 from hopyard.ingest.reports import forget_reports
+from hopyard.ingest.stored import change_stored
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.commit import Commit
 from hopyard.model.specs import GROUP_FORMAT, FeatureGroupSpec
@@ -86,16 +87,14 @@ def change_group(
         NotFoundError: the group is gone.
         ConflictError: others were faster every time.
     """
-    for _ in range(MAX_TRIES):
-        stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
-        changed = change(load_group(stored))
-        record = msgspec.structs.replace(stored, body=to_json(changed), actor=session.actor)
-        try:
-            session.registry.put(record, expected_revision=stored.revision)
-            return changed
-        except ConflictError:
-            continue
-    raise ConflictError(f"{spec.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
+    return change_stored(
+        session,
+        lambda: session.registry.get(spec.project, KIND, spec.name, spec.version),
+        load_group,
+        change,
+        label=spec.label,
+        max_tries=MAX_TRIES,
+    )
 
 
 def delete_group(session: Session, spec: FeatureGroupSpec) -> None:

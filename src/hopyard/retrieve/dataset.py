@@ -12,10 +12,11 @@ from typing import cast
 
 import msgspec
 
-from hopyard.errors import AlreadyExistsError, ConflictError, NotFoundError, TrainingDatasetError
+from hopyard.errors import AlreadyExistsError, NotFoundError, TrainingDatasetError
 from hopyard.ingest.create import may_be_stored
 from hopyard.ingest.draft import check_version
 from hopyard.ingest.kept_statistics import forget_content
+from hopyard.ingest.stored import change_stored
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.manifest import (
     MANIFEST_FORMAT,
@@ -269,16 +270,14 @@ def change_manifest(session: Session, manifest: Manifest, change: Callable[[Mani
         NotFoundError: the dataset is gone.
         ConflictError: others were faster every time.
     """
-    for _ in range(MAX_TRIES):
-        stored = session.registry.get(manifest.project, KIND, manifest.label, manifest.version)
-        changed = change(load_manifest(stored))
-        record = msgspec.structs.replace(stored, body=to_json(changed), actor=session.actor)
-        try:
-            session.registry.put(record, expected_revision=stored.revision)
-            return changed
-        except ConflictError:
-            continue
-    raise ConflictError(f"{manifest.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
+    return change_stored(
+        session,
+        lambda: session.registry.get(manifest.project, KIND, manifest.label, manifest.version),
+        load_manifest,
+        change,
+        label=manifest.label,
+        max_tries=MAX_TRIES,
+    )
 
 
 def delete_dataset(session: Session, manifest: Manifest) -> None:

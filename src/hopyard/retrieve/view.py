@@ -10,6 +10,7 @@ import msgspec
 from hopyard.compute.transform.chain import check_all
 from hopyard.errors import AlreadyExistsError, ConflictError, NotFoundError, QueryError, TrainingDatasetError
 from hopyard.ingest.draft import check_version
+from hopyard.ingest.stored import change_stored
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.names import check_name
 from hopyard.model.plan import FrameSource, Output, Plan
@@ -70,16 +71,14 @@ def change_view(
         NotFoundError: the view is gone.
         ConflictError: others were faster every time.
     """
-    for _ in range(MAX_TRIES):
-        stored = session.registry.get(spec.project, KIND, spec.name, spec.version)
-        changed = change(load_view(stored))
-        record = msgspec.structs.replace(stored, body=to_json(changed), actor=session.actor)
-        try:
-            session.registry.put(record, expected_revision=stored.revision)
-            return changed
-        except ConflictError:
-            continue
-    raise ConflictError(f"{spec.label!r} was changed by others {MAX_TRIES} times in a row. Try again.")
+    return change_stored(
+        session,
+        lambda: session.registry.get(spec.project, KIND, spec.name, spec.version),
+        load_view,
+        change,
+        label=spec.label,
+        max_tries=MAX_TRIES,
+    )
 
 
 def batch_plan(view: FeatureViewSpec, start_us: int | None, end_us: int | None) -> Plan:

@@ -143,3 +143,8 @@ class Feature:
 def condition_of(value: Filter | Logic | Any) -> Filter | Logic:
     """Return a filter as it was given, and a feature alone as the test whether it is true."""
     return value == True if isinstance(value, Feature) else value  # noqa: E712
+
+
+def are_features(value: Any) -> bool:
+    """Return whether a value is a list of features, and not empty."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(f, Feature) for f in value)

@@ -10,7 +10,7 @@ import hopyard
 from hopyard.compat.hsfs.callers import expects_error
 from hopyard.compat.hsfs.client.exceptions import RestAPIError
 from hopyard.compat.hsfs.expectation_suite import ExpectationSuite
-from hopyard.compat.hsfs.feature import Feature
+from hopyard.compat.hsfs.feature import Feature, are_features
 from hopyard.compat.hsfs.feature_group import FeatureGroup, SpineGroup, parent_names
 from hopyard.compat.hsfs.frames import in_form, read_form
 from hopyard.compat.hsfs.group_state import Draft
@@ -312,14 +312,14 @@ def warn_of_rules(expectations: Any) -> None:
 def _by_kind(**given: Any) -> dict[str, Any]:
     """Return arguments whose order has changed over the years, each where its kind belongs."""
     found: dict[str, Any] = dict.fromkeys(given)
-    is_older = _are_features(
+    is_older = are_features(
         given["embedding_index"]
     )  # 2.1 to 3.x: precombine key, features, config, event time
     for slot, value in given.items():
         if value is None or (isinstance(value, list | tuple) and not value):
             continue
         name = slot
-        if _are_features(value):
+        if are_features(value):
             name = "features"
         elif hasattr(value, "histograms") or isinstance(value, bool | dict):
             name = "statistics_config"
@@ -330,12 +330,6 @@ def _by_kind(**given: Any) -> dict[str, Any]:
         if found[name] is None:
             found[name] = value
     return found
-
-
-def _are_features(value: Any) -> bool:
-    return (
-        isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Feature) for item in value)
-    )
 
 
 def _group_name(name: str) -> str:

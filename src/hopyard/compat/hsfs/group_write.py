@@ -13,7 +13,7 @@ from hopyard.compat.errors import CompatError
 from hopyard.compat.hsfs.client.exceptions import FeatureStoreException
 from hopyard.compat.hsfs.core.job import Ingestion, Job
 from hopyard.compat.hsfs.expectation_suite import run_suite
-from hopyard.compat.hsfs.feature import Feature
+from hopyard.compat.hsfs.feature import Feature, are_features
 from hopyard.compat.hsfs.frames import column_names, event_time_unit, sanitized
 from hopyard.compat.hsfs.group_state import GroupState, translated
 from hopyard.compat.hsfs.notes import change_notes, forget_notes
@@ -73,7 +73,7 @@ class WriteGroup(GroupState):
         Returns:
             (job, report); for programs of 2020, which expect the group, it answers as the group, too.
         """
-        if features is None or _are_features(features):
+        if features is None or are_features(features):
             self._draft.features = list(features or self._draft.features)
             self._store_empty()
             return Written(None, None, self)
@@ -320,10 +320,6 @@ def fixed_names(value: Any, what: str) -> list[str]:
 @contextmanager
 def _parts(group: WriteGroup) -> Iterator[WriteGroup]:
     yield group
-
-
-def _are_features(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(f, Feature) for f in value)
 
 
 def _only(frame: Any, names: list[str]) -> Any:
