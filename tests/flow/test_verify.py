@@ -456,6 +456,23 @@ def test_writers_may_go_on(folder: Path) -> None:
     assert opened(folder).verify().is_fine
 
 
+def test_a_group_that_is_being_deleted_leaves_no_orphan(folder: Path) -> None:
+    reports: list[Report] = []
+    checks = threading.Thread(target=lambda: reports.append(opened(folder).verify()))
+
+    def failpoint(point: str) -> None:
+        if point == "before_online_removal":  # the registry has forgotten the group, its folder is still there
+            checks.start()
+            checks.join(timeout=0.5)
+
+    session = open_session(load_config(folder), failpoint=failpoint)
+    made = Project(session).get_feature_store().create_feature_group("passing", primary_key="id")
+    made.insert([{"id": 1}])
+    made.delete()
+    checks.join()
+    assert [report.findings for report in reports] == [()]
+
+
 PAIRS = st.dictionaries(
     st.binary(max_size=3) | st.sampled_from([b"k" * 511, b"k" * 511 + b"2", b"k" * 600]),
     st.binary(max_size=2),

@@ -20,8 +20,8 @@ def is_registered(session: Session, kind: RecordKind, name: str, version: int, i
 def find_orphans(session: Session) -> list[Finding]:
     """Return a finding for each folder that no feature group and no training dataset owns.
 
-    Folders come before their registry rows, so what looks like an orphan is looked at again under the lock under which
-    it would be made. Hidden folders are datasets that are being written.
+    Folders come before their registry rows and go after them, so what looks like an orphan is looked at again under
+    the locks under which it would be made or deleted. Hidden folders are datasets that are being written.
     """
     folders = session.root / "projects" / session.project
     return [
@@ -45,11 +45,14 @@ def _is_no_group(session: Session, path: Path) -> bool:
     def is_known() -> bool:
         return str(path.relative_to(session.root)) in _locations(session)
 
-    name = path.name.rpartition("-")[0].rpartition("_")[0]
+    label, _, id_ = path.name.rpartition("-")
+    name = label.rpartition("_")[0]
+    seconds = session.config.lock_timeout_seconds
     if is_known():
         return False
-    with session.locks.hold(
-        f"create.{session.project}.{name}", timeout_seconds=session.config.lock_timeout_seconds
+    with (
+        session.locks.hold(f"create.{session.project}.{name}", timeout_seconds=seconds),
+        session.locks.hold(f"group.{id_}", timeout_seconds=seconds),
     ):
         return path.exists() and not is_known()
 
