@@ -204,7 +204,7 @@ def test_many_new_rows_are_a_new_look(group: FeatureGroup, looks: list[int]) -> 
     group.insert(frame(300, 600))
     group.get_statistics()
     assert looks == [300, 600]
-    group.insert(frame(600, 610, extra=[1.5] * 10))
+    group.insert(frame(600, 610))
     group.get_statistics()
     assert looks == [300, 600]
 
