@@ -60,9 +60,11 @@ def carry(
             [known[item.name] for item in same[start : start + COLUMNS_AT_ONCE]], rows, change, bins
         )
         carried |= {column.name: column for column in columns}
-    added = change.added.sample(list(carried.values()), share)
-    removed = change.removed.sample([], share)
-    sample = old.sample.of(set(carried)).below(share).changed(added, removed)
+    sample = old.sample.of(set(carried)).below(share)
+    if change.removed.n_rows:
+        sample = sample.without(change.removed.sample([], share))
+    if change.added.n_rows:
+        sample = sample.plus(change.added.sample(list(carried.values()), share))
     for columns in blocks(rows, [item for item in fields if item.name not in carried]):
         looked_at = measure(rows, columns, bins)
         if looked_at is not None:

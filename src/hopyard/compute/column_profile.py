@@ -28,6 +28,7 @@ _INSTANTS = frozenset({"timestamp", "date"})
 _NESTED = frozenset({"array", "struct"})
 _CATEGORIES = frozenset({"string", "boolean"})
 _SUM = pa.decimal128(38, 0)
+_ENTRIES = pa.list_(pa.struct([("key", pa.float64()), ("value", pa.uint64())]))
 US_PER_SECOND = 1_000_000
 CANCELLED = 4_096
 """Where deviations from the middle are so many times larger than those from the mean, digits are lost."""
@@ -161,12 +162,17 @@ class ColumnProfile:
             return there
         return exp.and_(there, exp.not_(call("isnan", self.number())))
 
+    def ask_estimate(self) -> Aggregates:
+        """Return what estimates the number of distinct values."""
+        if not self.is_scalar:
+            return {}
+        return {"distinct": (call("approx_count_distinct", self.value()), pa.int64())}
+
     def ask_counts(self) -> Aggregates:
-        """Return what counts rows, finds the ends, and estimates the number of distinct values."""
+        """Return what counts rows, and finds the ends."""
         found: Aggregates = {"n": (exp.Count(this=reading(self.name)), pa.int64())}
         if not self.is_scalar:
             return found
-        found["d"] = (call("approx_count_distinct", self.value()), pa.int64())
         if self.kind in _FLOATS:
             finite = where(call("isfinite", self.number()), self.number())
             found["low"] = (exp.Min(this=finite), pa.float64())
@@ -188,7 +194,7 @@ class ColumnProfile:
 
     def take_counts(self, found: dict[str, Any]) -> None:
         self.counts = Counts(found["n"], *(found.get(name) or 0 for name in ("nan", "pos", "neg")))
-        self.estimate = found.get("d") or 0
+        self.estimate = found.get("distinct") or 0
         self.ends = Ends(*(found.get(name) for name in ("low", "high", "least", "greatest")))
 
     def ask_sums(self, frame: Frame, n_bins: int) -> Aggregates:
@@ -196,9 +202,10 @@ class ColumnProfile:
         if not self.n_finite:
             return {}
         found = self.ask_squares(frame, frame.centre)
-        if frame.is_whole or frame.scale:
-            units = frame.scale.apply(self.number()) if frame.scale else self.number()
-            found["sum"] = (whole_sum(units), _SUM)
+        if frame.is_whole:
+            found["sum"] = (exp.Sum(this=self.number()), _SUM)  # of 128 bits
+        elif frame.scale:
+            found["sum"] = (whole_sum(frame.scale.apply(self.number())), _SUM)
         return {**found, **self.ask_bins(frame, n_bins)}
 
     def ask_squares(self, frame: Frame, centre: Number) -> Aggregates:
@@ -217,11 +224,8 @@ class ColumnProfile:
         negated: exp.Expr = exp.Neg(this=exp.Paren(this=cast(self.number(), Type.DOUBLE)))
         if self.counts.n_nans or self.n_infinities:
             negated = where(call("isfinite", self.number()), negated)
-        counted = call("histogram", negated, steps)
-        return {
-            "steps": (call("map_keys", counted), pa.list_(pa.float64())),
-            "counts": (call("map_values", counted.copy()), pa.list_(pa.uint64())),
-        }
+        counted = call("map_entries", call("histogram", negated, steps))
+        return {"bins": (counted, _ENTRIES)}
 
     def read_sums(self, frame: Frame, n_bins: int, found: dict[str, Any]) -> Sums:
         """Return the answers to `ask_sums`."""
@@ -233,8 +237,8 @@ class ColumnProfile:
         edges = frame.edges(n_bins)
         if n_bins and not edges:
             return (self.n_finite,)
-        counts = dict(zip(found.get("steps") or (), found.get("counts") or (), strict=True))
-        return tuple(int(counts.get(-start, 0)) for start in edges[:-1])
+        counts = {entry["key"]: entry["value"] for entry in found.get("bins") or ()}
+        return tuple(counts.get(-start, 0) for start in edges[:-1])
 
     def spread(self) -> bool:
         """Find the standard deviation by the sums. Return whether too many digits cancel each other for that.

@@ -69,17 +69,18 @@ class Frame:
 
     def square(self, value: exp.Expr, centre: Number) -> exp.Expr:
         """Return the square of the deviation from a number, as a whole number in SQL."""
-        if self.is_whole:
-            wide: exp.Expr = cast(exp.Literal.string(str(centre)), Type.INT128)
-            wide = exp.Paren(this=exp.Sub(this=cast(value, Type.INT128), expression=wide))
-            deviation = cast(wide, Type.DOUBLE)
-        else:
-            # Scaled first: the difference of two floats may be beyond the largest one.
-            near = number(to_float(Fraction(centre) * self._zoom))
-            deviation = exp.Sub(this=scale_of(self.largest, 0).apply(value), expression=near)
-        unit = self.unit(centre).apply(deviation)
+        unit = self.unit(centre).apply(self._deviation(value, centre))
         square = exp.Mul(this=exp.Paren(this=unit), expression=exp.Paren(this=unit.copy()))
         return HALF.apply(square)
+
+    def _deviation(self, value: exp.Expr, centre: Number) -> exp.Expr:
+        if self.is_whole:
+            type_ = Type.BIGINT if self.high - self.low < 2**62 else Type.INT128
+            whole = cast(exp.Literal.string(str(centre)), type_)
+            return cast(exp.Paren(this=exp.Sub(this=cast(value, type_), expression=whole)), Type.DOUBLE)
+        # Scaled first: the difference of two floats may be beyond the largest one.
+        near = number(to_float(Fraction(centre) * self._zoom))
+        return exp.Sub(this=scale_of(self.largest, 0).apply(value), expression=near)
 
     def total(self, units: int) -> Fraction:
         """Return the exact value of a sum."""

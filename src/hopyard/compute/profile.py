@@ -180,7 +180,7 @@ def blocks(rows: Rows, fields: Sequence[Field]) -> Iterator[list[ColumnProfile]]
 
 def measure(rows: Rows, columns: Sequence[ColumnProfile], bins: int) -> Sample | None:
     """Look at all rows for what can be carried on. Return their sample, if percentiles are those of a sample."""
-    count(rows, columns)
+    count(rows, columns, with_estimate=True)
     add_up(rows, [(column, column.frame) for column in columns if column.is_number and column.n_finite], bins)
     for column in columns:
         if column.is_scalar:
@@ -188,9 +188,13 @@ def measure(rows: Rows, columns: Sequence[ColumnProfile], bins: int) -> Sample |
     return None if rows.share is None else rows.sample(columns, rows.share)
 
 
-def count(rows: Rows, columns: Sequence[ColumnProfile]) -> None:
-    """Count rows, and find the ends."""
-    for column, found in rows.ask_each([(column, column.ask_counts()) for column in columns]):
+def count(rows: Rows, columns: Sequence[ColumnProfile], *, with_estimate: bool = False) -> None:
+    """Count rows, find the ends, and estimate the number of distinct values."""
+    asked = [
+        (column, {**column.ask_counts(), **(column.ask_estimate() if with_estimate else {})})
+        for column in columns
+    ]
+    for column, found in rows.ask_each(asked):
         column.take_counts(found)
 
 

@@ -45,20 +45,20 @@ class Sample:
         """Return the sample with the columns of another one of the same rows, too."""
         return Sample(self.share, self.hashes, {**self.columns, **other.columns})
 
-    def changed(self, added: Sample, removed: Sample) -> Sample:
-        """Return the sample after rows came and others, told apart by their identity, went."""
-        stays = ~np.isin(self.hashes, removed.hashes)
-        kept = None if stays.all() else pa.array(np.flatnonzero(stays))
-        old = self.hashes if kept is None else self.hashes[stays]
-        hashes = np.concatenate([old, added.hashes])
-        order = np.argsort(hashes, kind="stable")
-        places = pa.array(order)
+    def without(self, gone: Sample) -> Sample:
+        """Return the sample after rows, told apart by their identity, went."""
+        places = np.flatnonzero(~np.isin(self.hashes, gone.hashes))
+        kept = pa.array(places)
+        columns = {name: values.take(kept) for name, values in self.columns.items()}
+        return Sample(self.share, self.hashes[places], columns)
 
-        def merged(name: str) -> pa.Array:
-            mine = self.columns[name] if kept is None else self.columns[name].take(kept)
-            return pa.concat_arrays([mine, added.columns[name]]).take(places)
-
-        return Sample(self.share, hashes[order], {name: merged(name) for name in self.columns})
+    def plus(self, come: Sample) -> Sample:
+        """Return the sample with more rows, of the same columns."""
+        hashes = np.concatenate([self.hashes, come.hashes])
+        columns = {
+            name: pa.concat_arrays([values, come.columns[name]]) for name, values in self.columns.items()
+        }
+        return sample_of(self.share, hashes, columns)
 
 
 def sample_of(share: int, hashes: npt.NDArray[np.uint64], columns: Mapping[str, pa.Array]) -> Sample:

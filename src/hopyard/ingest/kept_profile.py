@@ -161,7 +161,7 @@ def _described(column: ColumnProfile) -> _Column:
 def _arrays(column: ColumnProfile, sample: Sample) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     if column.tally is not None:
         yield "hashes", column.tally.hashes
-        yield "times", column.tally.times
+        yield "times", column.tally.times.astype(np.min_scalar_type(column.tally.times.max(initial=0)))
         if column.tally.values is not None:
             yield "values", _to_bytes(column.tally.values.tolist())
     if column.is_number:
@@ -182,7 +182,11 @@ def _column(about: _About, place: int, arrays: Any) -> ColumnProfile:
         if values is not None:
             values = _objects(msgspec.json.decode(values.tobytes()))
         column.tally = Tally(
-            kept.share, arrays[f"hashes.{place}"], arrays[f"times.{place}"], values, kept.n_above
+            kept.share,
+            arrays[f"hashes.{place}"],
+            arrays[f"times.{place}"].astype(np.int64),
+            values,
+            kept.n_above,
         )
     return column
 
