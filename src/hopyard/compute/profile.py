@@ -30,7 +30,7 @@ from hopyard.compute.percentiles import percentiles
 from hopyard.compute.sample import Sample, sample_of
 from hopyard.compute.tally import HASHES, MAX_VALUES, Tally, tally_of
 from hopyard.model.arrow import to_arrow
-from hopyard.model.plan import Value, literal
+from hopyard.model.plan import literal
 from hopyard.model.schema import Field, Schema
 from hopyard.model.statistics import ColumnStatistics, StatisticsConfig, ValueCount
 from hopyard.ports import Statement
@@ -371,44 +371,3 @@ def _percentiles(rows: Rows, columns: Sequence[ColumnProfile], sample: Sample | 
 
 def _n_nans(values: pa.Array) -> int:
     return int(pc.is_nan(values).true_count) if pa.types.is_floating(values.type) else 0
-
-
-def written(rows: pa.Table, schema: Schema) -> tuple[ColumnStatistics, ...]:
-    """Return what an insert tells of the rows that it writes: counts, nulls, least and greatest values."""
-    found = []
-    for item in schema:
-        values = rows.column(item.name)
-        n_nans = 0
-        low: object = None
-        high: object = None
-        if item.feature_type.kind in ("float", "double"):
-            n_nans = sum(chunk.true_count for chunk in pc.is_nan(values).chunks)
-        if item.feature_type.kind not in ("array", "struct"):
-            ends = pc.min_max(values)  # which passes over NaN
-            low, high = _python(ends["min"]), _python(ends["max"])
-            if n_nans and n_nans == len(values) - values.null_count:
-                low = high = None
-        found.append(
-            ColumnStatistics(
-                name=item.name,
-                type=item.type,
-                count=rows.num_rows,
-                n_nulls=rows.column(item.name).null_count,
-                n_nans=n_nans,
-                min_value=_stored(low),
-                max_value=_stored(high),
-            )
-        )
-    return tuple(found)
-
-
-def _python(value: pa.Scalar) -> object:
-    """Return a scalar as a Python object, and an instant as it is kept: it may lie beyond Python's years."""
-    if pa.types.is_timestamp(value.type) and value.is_valid:
-        return Value(type="timestamp", value=value.value)
-    found = value.as_py()
-    return found + 0.0 if isinstance(found, float) else found  # zero has one sign
-
-
-def _stored(value: object) -> Value | None:
-    return value if value is None or isinstance(value, Value) else literal(value)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from hopyard.compute.association import clusters, correlations
 from hopyard.compute.carry import Change, carry
 from hopyard.compute.profile import Profile, Rows, n_bins, profile, profiled
-from hopyard.compute.profile import written as written_profile
+from hopyard.compute.written import written as written_profile
 from hopyard.errors import ConfigError, HopyardError, NotFoundError, TimeTravelError
 from hopyard.ingest.create import change_group, current_group
 from hopyard.ingest.kept_profile import KeptProfile, keep_profile, read_profile
