@@ -12,7 +12,9 @@ from hopyard.compute.transform.udf import Udf, spec_of
 from hopyard.feature_group import FeatureGroup
 from hopyard.feature_view import FeatureView
 from hopyard.ingest.draft import draft_group
+from hopyard.ingest.expect import check_same_expectations, with_expectations
 from hopyard.ingest.find import get_group, get_or_draft_group, list_groups
+from hopyard.model.expectations import Policy
 from hopyard.model.specs import EventTimeUnit, TransformationSpec
 from hopyard.model.statistics import StatisticsConfig
 from hopyard.queries import Query, plan_of, query_over
@@ -55,6 +57,10 @@ class FeatureStore:
         features: Mapping[str, str] | None = None,
         transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
         statistics_config: StatisticsConfig | Mapping[str, object] | bool = True,
+        expectations: object = (),
+        expectation_policy: Policy | None = None,
+        tags: Mapping[str, object] | None = None,
+        keywords: Sequence[str] | str = (),
     ) -> FeatureGroup:
         """Return a new feature group; nothing is stored until its first `insert` or `save`.
 
@@ -78,9 +84,14 @@ class FeatureStore:
                 a request parameter: it is used and not stored. Without `features`, these are the dropped ones.
             statistics_config: which statistics are computed, and when: a `StatisticsConfig`, a dict of its options, or
                 False for none.
+            expectations: what its rows must be like, see `FeatureGroup.expect`. Without `features`, their columns are
+                checked with the first frame, before anything is written.
+            expectation_policy: `strict` or `always`, see `FeatureGroup.expect`.
+            tags: values by name; `keywords`: words by which `search` finds the group.
         Raises:
             InvalidNameError: the name; the message shows the nearest valid one.
             AlreadyExistsError: this version is stored.
+            ConfigError, NotFoundError, SchemaMismatchError, QueryError: expectations that can never be checked.
         """
         spec = draft_group(
             self._session,
@@ -97,7 +108,10 @@ class FeatureStore:
             features=features,
             transformation_functions=transformation_functions,
             statistics_config=statistics_config,
+            tags=tags,
+            keywords=keywords,
         )
+        spec = with_expectations(self._session, spec, expectations, expectation_policy, keep=False)
         return FeatureGroup(self._session, spec, is_stored=False)
 
     def get_feature_group(self, name: str, version: int | None = None) -> FeatureGroup:
@@ -120,6 +134,10 @@ class FeatureStore:
         features: Mapping[str, str] | None = None,
         transformation_functions: Sequence[TransformationSpec] | TransformationSpec | None = None,
         statistics_config: StatisticsConfig | Mapping[str, object] | bool | None = None,
+        expectations: object | None = None,
+        expectation_policy: Policy | None = None,
+        tags: Mapping[str, object] | None = None,
+        keywords: Sequence[str] | str | None = None,
     ) -> FeatureGroup:
         """Return the stored feature group, or a new one as `create_feature_group` does.
 
@@ -140,9 +158,15 @@ class FeatureStore:
             "features": features,
             "transformation_functions": transformation_functions,
             "statistics_config": statistics_config,
+            "tags": tags,
+            "keywords": keywords,
         }
         given = {argument: value for argument, value in asked.items() if value is not None}
         spec, is_stored = get_or_draft_group(self._session, name, version, given)
+        if is_stored:
+            check_same_expectations(self._session, spec, expectations, expectation_policy)
+        else:
+            spec = with_expectations(self._session, spec, expectations or (), expectation_policy, keep=False)
         return FeatureGroup(self._session, spec, is_stored=is_stored)
 
     def list_feature_groups(self, name: str | None = None) -> list[FeatureGroup]:
@@ -162,6 +186,8 @@ class FeatureStore:
         training_helper_columns: Sequence[str] | str = (),
         inference_helper_columns: Sequence[str] | str = (),
         transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
+        tags: Mapping[str, object] | None = None,
+        keywords: Sequence[str] | str = (),
     ) -> FeatureView:
         """Store a new feature view and return it.
 
@@ -174,6 +200,7 @@ class FeatureStore:
             inference_helper_columns: columns that help while serving and are no features.
             transformation_functions: such as `hopyard.min_max_scaler("temp")`, applied in this order; a result has
                 the place of its feature.
+            tags: values by name; `keywords`: words by which `search` finds the view.
         Raises:
             AlreadyExistsError, InvalidNameError: the name or version.
             NotFoundError: a label, helper column or transformed feature that the query does not have.
@@ -189,6 +216,8 @@ class FeatureStore:
             training_helper_columns=training_helper_columns,
             inference_helper_columns=inference_helper_columns,
             transformation_functions=transformation_functions,
+            tags=tags,
+            keywords=keywords,
         )
         return FeatureView(self._session, create_view(self._session, spec))
 
@@ -203,11 +232,14 @@ class FeatureStore:
         training_helper_columns: Sequence[str] | str = (),
         inference_helper_columns: Sequence[str] | str = (),
         transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
+        tags: Mapping[str, object] | None = None,
+        keywords: Sequence[str] | str = (),
     ) -> FeatureView:
         """Return the stored feature view, or create it.
 
         Args:
-            version: None: the latest, or the first. The other arguments are those of `create_feature_view`.
+            version: None: the latest, or the first. The other arguments are those of `create_feature_view`;
+                description, tags and keywords are those of a new view.
         Raises:
             AlreadyExistsError: the query, labels, helpers or transformations differ from the stored ones.
         """
@@ -221,6 +253,8 @@ class FeatureStore:
             training_helper_columns=training_helper_columns,
             inference_helper_columns=inference_helper_columns,
             transformation_functions=transformation_functions,
+            tags=tags,
+            keywords=keywords,
         )
         return FeatureView(self._session, get_or_create_view(self._session, spec))
 

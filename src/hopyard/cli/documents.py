@@ -325,6 +325,9 @@ def _group(session: Session, spec: FeatureGroupSpec) -> Document:
         "ttl_seconds": None if spec.ttl_us is None else spec.ttl_us / 1_000_000,
         "tags": dict(spec.tags),
         "keywords": list(spec.keywords),
+        "expectations": list(map(str, spec.expectations)),
+        "expectation_policy": spec.expectation_policy,
+        "statistics_config": msgspec.to_builtins(spec.statistics_config),
         "features": [
             {
                 "name": feature.name,

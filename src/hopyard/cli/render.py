@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hopyard.cli.text import cell, one_line
+from hopyard.model.statistics import StatisticsConfig
 
 Document = dict[str, Any]
 Rows = Sequence[Mapping[str, Any]]
@@ -87,6 +89,9 @@ def group(document: Document) -> None:
             "Ttl": _duration(document["ttl_seconds"]),
             "Tags": _tags(document),
             "Keywords": ", ".join(document["keywords"]),
+            "Expects": "; ".join(document["expectations"]),
+            "Policy": document["expectation_policy"] if document["expectations"] else "",
+            "Statistics": _changed(document["statistics_config"]),
             "Rows": str(document["n_rows"]),
             "Online": "no"
             if online is None
@@ -337,6 +342,12 @@ def feast_import(document: Document) -> None:
         _line("Imported.", style="green")
     else:
         _line("Nothing was created: this was a dry run.")
+
+
+def _changed(config: Mapping[str, Any]) -> str:
+    """Return the options of statistics that are not the usual ones."""
+    usual = msgspec.to_builtins(StatisticsConfig())
+    return ", ".join(f"{name}={cell(value)}" for name, value in config.items() if value != usual[name])
 
 
 def _tags(document: Mapping[str, Any]) -> str:

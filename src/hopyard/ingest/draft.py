@@ -16,6 +16,7 @@ from hopyard.model.names import check_name
 from hopyard.model.plan import ForeignKey, Value, literal
 from hopyard.model.specs import EventTimeUnit, FeatureGroupSpec, FeatureSpec, TransformationSpec
 from hopyard.model.statistics import StatisticsConfig, config_of
+from hopyard.model.tags import checked_keywords, with_keywords, with_tags
 from hopyard.model.types import parse_type
 from hopyard.session import Session
 
@@ -36,13 +37,15 @@ def draft_group(
     features: Mapping[str, str] | None = None,
     transformation_functions: Sequence[TransformationSpec] | TransformationSpec = (),
     statistics_config: StatisticsConfig | Mapping[str, object] | bool = True,
+    tags: Mapping[str, object] | None = None,
+    keywords: Sequence[str] | str = (),
 ) -> FeatureGroupSpec:
     """Return the spec of a group that is not stored yet: version 0 stands for the next one; no id, no location.
 
     Raises:
         InvalidNameError: the name.
         AlreadyExistsError: this version is stored.
-        ConfigError: a version below 1.
+        ConfigError: a version below 1, a tag or a keyword that cannot be.
         UserFunctionError, SchemaMismatchError: functions that cannot compute features of this group.
     """
     check_name("feature group", name)
@@ -72,6 +75,7 @@ def draft_group(
         online_enabled=online_enabled,
         statistics_config=config_of(statistics_config).checked(tuple(features or ())),
     )
+    spec = with_keywords(with_tags(spec, tags or {}), keywords, keep=False)
     return draft_on_demand(spec, transformation_functions)
 
 
@@ -99,6 +103,8 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
         "features": {feature.name: feature.type for feature in stored.features},
         "transformation_functions": stored.transformations,
         "statistics_config": stored.statistics_config,
+        "tags": stored.tags,
+        "keywords": stored.keywords,
     }
     differences = []
     for argument, value in asked.items():
@@ -111,6 +117,8 @@ def check_same(stored: FeatureGroupSpec, asked: Mapping[str, Any]) -> None:
             wanted = (value,) if isinstance(value, TransformationSpec) else tuple(value)
         elif argument == "statistics_config":
             wanted = config_of(value)
+        elif argument == "keywords":
+            wanted = checked_keywords(value)
         elif argument == "features":
             computed = {name for item in stored.transformations for name in item.outputs}
             found["features"] = {

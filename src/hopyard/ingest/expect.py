@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hopyard.errors import ConfigError, HopyardError, NotFoundError, SchemaMismatchError
+from hopyard.errors import AlreadyExistsError, ConfigError, HopyardError, NotFoundError, SchemaMismatchError
 from hopyard.ingest.create import change_group
 from hopyard.ingest.find import get_group
 from hopyard.ingest.schemas import from_schema
@@ -100,6 +100,30 @@ def with_expectations(
         )
 
     return change_group(session, spec, change) if spec.id else change(spec)
+
+
+def check_same_expectations(
+    session: Session, stored: FeatureGroupSpec, given: object | None, policy: Policy | None
+) -> None:
+    """Raise AlreadyExistsError if a stored group expects something else; None: whatever it expects.
+
+    Raises also what `with_expectations` does.
+    """
+    differences = []
+    if given is not None:
+        wanted = tuple(check_expectation(session, stored, item) for item in expectations_of(given))
+        if set(wanted) != set(stored.expectations):
+            found = [", ".join(map(str, items)) or "nothing" for items in (stored.expectations, wanted)]
+            differences.append(f"it expects {found[0]}, not {found[1]}")
+    if policy is not None:
+        check_policy(policy)
+        if policy != stored.expectation_policy:
+            differences.append(f"its policy is {stored.expectation_policy!r}, not {policy!r}")
+    if differences:
+        raise AlreadyExistsError(
+            f"Feature group {stored.label!r} exists and differs: {'; '.join(differences)}. Leave these arguments out, "
+            f"or change what it expects with set_expectations()."
+        )
 
 
 def check_all(session: Session, spec: FeatureGroupSpec) -> FeatureGroupSpec:

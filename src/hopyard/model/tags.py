@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,6 +40,15 @@ def with_tag(what: D, name: str, value: object) -> D:
             f"lists and dicts of these."
         ) from error
     return msgspec.structs.replace(what, tags={**what.tags, name: stored})
+
+
+def with_tags(what: D, tags: Mapping[str, object]) -> D:
+    """Return a thing with more tags. Raises ConfigError, InvalidNameError: see `with_tag`."""
+    if not isinstance(tags, Mapping):
+        raise ConfigError(f"tags={tags!r} must be a dict of values by name.")
+    for name, value in tags.items():
+        what = with_tag(what, name, value)
+    return what
 
 
 def without_tag(what: D, name: str) -> D:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from hopyard.model.codec import from_json, to_json
 from hopyard.model.names import check_name
 from hopyard.model.plan import FrameSource, Output, Plan
 from hopyard.model.specs import VIEW_FORMAT, FeatureViewSpec, TransformationSpec
+from hopyard.model.tags import with_keywords, with_tags
 from hopyard.ports import Record, RecordKind
 from hopyard.query.build import as_of, check_ages, check_unambiguous
 from hopyard.retrieve.on_demand import on_demand_of
@@ -171,6 +172,8 @@ def draft_view(
     training_helper_columns: Sequence[str] | str,
     inference_helper_columns: Sequence[str] | str,
     transformation_functions: Sequence[TransformationSpec] | TransformationSpec,
+    tags: Mapping[str, object] | None = None,
+    keywords: Sequence[str] | str = (),
 ) -> FeatureViewSpec:
     """Return the spec of a view that is not stored yet; version 0 stands for the next one."""
     check_version(version)
@@ -186,6 +189,7 @@ def draft_view(
         inference_helper_columns=_names(inference_helper_columns, "inference_helper_columns"),
         transformations=_transformations(transformation_functions),
     )
+    spec = with_keywords(with_tags(spec, tags or {}), keywords, keep=False)
     return msgspec.structs.replace(spec, on_demand=on_demand_of(session, plan, feature_outputs(spec)))
 
 
