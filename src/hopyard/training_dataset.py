@@ -195,6 +195,8 @@ class TrainingDataset(Described[Manifest]):
         split: str | None = None,
         against: str | None = None,
         before_transformation: bool = False,
+        correlations: bool = False,
+        clusters: bool = False,
     ) -> Plot:
         """Return a plot of a split; its statistics are computed if they are not kept.
 
@@ -203,6 +205,8 @@ class TrainingDataset(Described[Manifest]):
             split: see `get_statistics`.
             against: the name of another split, which is drawn beside it.
             before_transformation: see `get_statistics`.
+            correlations: also Pearson's correlations of the numeric columns.
+            clusters: also k-means clusters of a sample of 10,000 rows.
         Raises:
             NotFoundError, TrainingDatasetError, TimeTravelError: as `get_statistics`.
         """
@@ -213,6 +217,8 @@ class TrainingDataset(Described[Manifest]):
             split=split,
             against=against,
             before_transformation=before_transformation,
+            correlations=correlations,
+            clusters=clusters,
         )
 
     def verify(self) -> Verification:

@@ -10,7 +10,7 @@ from hopyard.ingest.create import current_group
 from hopyard.ingest.statistics import group_statistics
 from hopyard.model.manifest import Manifest
 from hopyard.model.specs import FeatureGroupSpec, FeatureSpec
-from hopyard.model.statistics import Statistics
+from hopyard.model.statistics import Statistics, StatisticsConfig
 from hopyard.observe.dataset_statistics import dataset_statistics
 from hopyard.plots.compose import plot_statistics
 from hopyard.plots.distribution import About
@@ -32,17 +32,14 @@ def plot_group(
     correlations: bool,
     clusters: bool,
 ) -> Plot:
-    """Return a plot of a group; see `FeatureGroup.plot`. What is kept and was not asked for is left out."""
+    """Return a plot of a group; see `FeatureGroup.plot`."""
     spec = current_group(session, spec)
     config = spec.statistics_config
     config = msgspec.structs.replace(config, correlations=correlations or config.correlations)
 
     def known(when: Instant | int | None) -> Statistics:
-        found = group_statistics(session, spec, when, config, with_clusters=clusters)
-        return msgspec.structs.replace(
-            found,
-            correlations=found.correlations if config.correlations else None,
-            clusters=found.clusters if clusters else None,
+        return _asked(
+            group_statistics(session, spec, when, config, with_clusters=clusters), config, clusters=clusters
         )
 
     return plot_statistics(
@@ -61,13 +58,33 @@ def plot_dataset(
     split: str | None,
     against: str | None,
     before_transformation: bool,
+    correlations: bool,
+    clusters: bool,
 ) -> Plot:
     """Return a plot of a split of a training dataset; see `TrainingDataset.plot`."""
+    config = StatisticsConfig(correlations=correlations)
 
     def known(name: str | None) -> Statistics:
-        return dataset_statistics(session, manifest, name, before_transformation=before_transformation)
+        found = dataset_statistics(
+            session,
+            manifest,
+            name,
+            before_transformation=before_transformation,
+            config=config,
+            with_clusters=clusters,
+        )
+        return _asked(found, config, clusters=clusters)
 
     return plot_statistics(known(split), columns, against=None if against is None else known(against))
+
+
+def _asked(found: Statistics, config: StatisticsConfig, *, clusters: bool) -> Statistics:
+    """Return statistics without what is kept and was not asked for."""
+    return msgspec.structs.replace(
+        found,
+        correlations=found.correlations if config.correlations else None,
+        clusters=found.clusters if clusters else None,
+    )
 
 
 def _about(feature: FeatureSpec) -> About:

@@ -17,12 +17,13 @@ from hopyard.time import US_PER_DAY
 
 Number = int | float
 
-MAX_BROWSER_US = 8_640_000_000_000_000_000
-"""A browser knows instants up to so far from 1970."""
+FIRST_SHOWN_US, END_SHOWN_US = -377_705_116_800_000_000, 253_402_300_800_000_000
+"""From year -9999 to 9999: of others a browser shows four digits of the year, and not all has it at all."""
 DIGITS = 1e12
 """Where values differ from each other by less than this part, their positions would run into one."""
 HUGE = 1e300
 US_PER_YEAR = 31_556_952 * US_PER_SECOND
+_UNITS = (("days", US_PER_DAY), ("seconds", US_PER_SECOND), ("µs", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Axis:
 
     def encoding(self, field: str) -> dict[str, Any]:
         """Return the x channel of a field with positions, for the first layer of a view."""
-        axis: dict[str, Any] = {"grid": False, "labelOverlap": "greedy", "tickCount": 6}
+        axis: dict[str, Any] = {"grid": False, "labelOverlap": "greedy", "labelSeparation": 8, "tickCount": 6}
         scale: dict[str, Any] = {"nice": False}
         if self.type == "temporal":
             scale["type"] = "utc"
@@ -96,11 +97,13 @@ _Choice = tuple[str, Literal["quantitative", "temporal"], Number, Number]
 
 
 def _instants(label: str, low: int, high: int) -> _Choice:
-    if max(-low, high) > MAX_BROWSER_US:
-        return f"{label}, years since 1970 (UTC)", "quantitative", 0, US_PER_YEAR
-    if 0 < high - low < US_PER_SECOND:
-        return f"{label}, µs after {show_instant(low)} UTC", "quantitative", low, 1
-    return f"{label} (UTC)", "temporal", 0, 1000
+    is_shown = low >= FIRST_SHOWN_US and high < END_SHOWN_US
+    if low == high or (is_shown and high - low >= US_PER_SECOND):
+        return f"{label} (UTC)", "temporal", 0, 1000
+    if high - low > 10 * US_PER_YEAR:
+        return f"{label}, year (UTC)", "quantitative", -1970 * US_PER_YEAR, US_PER_YEAR
+    unit, size = next((unit, size) for unit, size in _UNITS if high - low >= 2 * size or size == 1)
+    return f"{label}, {unit} after {show_instant(low)} UTC", "quantitative", low, size
 
 
 def _numbers(label: str, low: Number, high: Number) -> _Choice:
@@ -129,12 +132,17 @@ def is_finite(value: Value | None) -> bool:
     return value is not None and math.isfinite(number_of(value))
 
 
-def count_axis(title: str, most: float) -> dict[str, Any]:
-    """Return the y channel of counts, with a little room above the largest."""
+def count_axis(title: str, most: float, *, room: float = 0.12) -> dict[str, Any]:
+    """Return the channel of counts, with room beyond the largest: a share of it."""
     axis: dict[str, Any] = {"tickCount": 4, "tickMinStep": 1}
     if most >= 1e6:
         axis["format"] = "~s"
-    return {"type": "quantitative", "title": title, "axis": axis, "scale": {"domain": [0, 1.12 * most]}}
+    return {
+        "type": "quantitative",
+        "title": title,
+        "axis": axis,
+        "scale": {"domain": [0, (1 + room) * most or 1]},
+    }
 
 
 def _place(number: Number, origin: Number, unit: Number) -> float:

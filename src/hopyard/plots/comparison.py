@@ -13,6 +13,7 @@ from hopyard.plots.cells import Cell, cells_of, single_value
 from hopyard.plots.distribution import (
     GRIDLESS,
     HEIGHT,
+    ROOM_FOR_LABELS,
     About,
     kind_of,
     label_of,
@@ -20,12 +21,12 @@ from hopyard.plots.distribution import (
     notes_of,
     step_name,
 )
-from hopyard.plots.facts import compared, is_instant
+from hopyard.plots.facts import compared, is_instant, shown
 from hopyard.plots.panel import Chart, Panel
 from hopyard.plots.text import show_share, show_value
 from hopyard.time import US_PER_DAY
 
-ROW_HEIGHT = 26
+ROW_HEIGHT = 30
 MAX_VALUES = 20
 
 
@@ -47,15 +48,16 @@ class Sides:
             "type": "nominal",
             "scale": self.scale,
             "title": None,
-            "legend": {"orient": "top", "symbolOpacity": 1, "offset": 4},
+            "legend": {"orient": "top", "symbolOpacity": 1, "symbolStrokeWidth": 0, "offset": 4},
         }
 
 
 def comparison_panel(this: ColumnStatistics, against: ColumnStatistics, about: About, sides: Sides) -> Panel:
     """Return the panel of a column that both have."""
-    notes = []
-    for side, column in ((sides.this, this), (sides.against, against)):
-        notes += [f"{side}: {note}" for note in notes_of(column)]
+    ours, theirs = notes_of(this), notes_of(against)
+    notes = [note for note in ours if note in theirs]
+    notes += [f"{sides.this}: {note}" for note in ours if note not in theirs]
+    notes += [f"{sides.against}: {note}" for note in theirs if note not in ours]
     if this.type != against.type:
         notes.insert(0, f"The types differ: {this.type} and {against.type}; the distributions are not drawn.")
         chart, description = None, ""
@@ -94,9 +96,11 @@ def _chart(
 def _densities(drawn: Sequence[tuple[str, ColumnStatistics]], label: str, sides: Sides) -> Chart:
     """Return the bins of both as areas: heights are shares of the values per width of the narrowest bin."""
     spread = [(side, column, cells_of(column)) for side, column in drawn if single_value(column) is None]
-    constant = [(side, value) for side, column in drawn if (value := single_value(column)) is not None]
+    constant = [
+        (side, column, value) for side, column in drawn if (value := single_value(column)) is not None
+    ]
     numbers = [end for _, _, cells in spread for cell in cells for end in (cell.start, cell.end)]
-    numbers += [number_of(value) for _, value in constant]
+    numbers += [number_of(value) for _, _, value in constant]
     axis = axis_of(label, numbers, is_instant=is_instant(drawn[0][1]))
     width = min(_width(axis, cell) for _, _, cells in spread for cell in cells)
     per = axis.length(width)
@@ -173,11 +177,13 @@ def _outline(side: str, bars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _constant_rules(constant: Sequence[tuple[str, Value]], axis: Axis, sides: Sides) -> list[Chart]:
+def _constant_rules(
+    constant: Sequence[tuple[str, ColumnStatistics, Value]], axis: Axis, sides: Sides
+) -> list[Chart]:
     """Return a line for a side whose values are all equal: its density has no width."""
     values = [
-        {"side": side, "at": axis.place(number_of(value)), "text": show_value(value)}
-        for side, value in constant
+        {"side": side, "at": axis.place(number_of(value)), "text": shown(column, value)}
+        for side, column, value in constant
     ]
     if not values:
         return []
@@ -195,12 +201,14 @@ def _constant_rules(constant: Sequence[tuple[str, Value]], axis: Axis, sides: Si
 
 
 def _constants(drawn: Sequence[tuple[str, ColumnStatistics]], sides: Sides) -> Chart:
-    shares = {side: {_only(column): 1.0} for side, column in drawn}
-    return _grouped(list(dict.fromkeys(_only(column) for _, column in drawn)), shares, sides)
+    column = drawn[0][1]
+    shares = {side: {_only(of_side): 1.0} for side, of_side in drawn}
+    values = list(dict.fromkeys(_only(of_side) for _, of_side in drawn))
+    return _grouped(values, [shown(column, value) for value in values], shares, sides)
 
 
-def _only(column: ColumnStatistics) -> str:
-    return show_value(single_value(column))
+def _only(column: ColumnStatistics) -> Value:
+    return column.bins[0].start_value
 
 
 def _frequencies(pairs: Sequence[tuple[str, ColumnStatistics]], sides: Sides) -> Chart:
@@ -208,44 +216,45 @@ def _frequencies(pairs: Sequence[tuple[str, ColumnStatistics]], sides: Sides) ->
 
     Of a value that is not among the most frequent ones of a side its share there is not known: it has no bar.
     """
-    shares: dict[str, dict[str, float]] = {}
-    most: dict[str, float] = {}
+    shares: dict[str, dict[Value, float]] = {}
+    most: dict[Value, float] = {}
     for side, column in pairs:
-        of_side = {show_value(item.stored): item.count / column.n_values for item in column.frequent}
-        shares[side] = of_side
-        for text, share in of_side.items():
-            most[text] = max(share, most.get(text, 0))
-    shown = sorted(most, key=lambda text: -most[text])[:MAX_VALUES]
+        shares[side] = {item.stored: item.count / column.n_values for item in column.frequent}
+        for value, share in shares[side].items():
+            most[value] = max(share, most.get(value, 0))
+    values = sorted(most, key=lambda value: -most[value])[:MAX_VALUES]
     for side, column in pairs:
-        if sum(item.count for item in column.frequent) == column.n_values and column.n_values:
-            shares[side] = dict.fromkeys(shown, 0.0) | shares[side]
-    return _grouped(shown, shares, sides)
+        if column.n_values and sum(item.count for item in column.frequent) == column.n_values:
+            shares[side] = dict.fromkeys(values, 0.0) | shares[side]
+    return _grouped(values, [show_value(value) for value in values], shares, sides)
 
 
-def _grouped(shown: Sequence[str], shares: dict[str, dict[str, float]], sides: Sides) -> Chart:
-    names = name_values(list(shown))
-    values = [
+def _grouped(
+    values: Sequence[Value], texts: Sequence[str], shares: dict[str, dict[Value, float]], sides: Sides
+) -> Chart:
+    names = name_values(texts)
+    bars = [
         {
             "value": name,
             "text": text,
             "side": side,
-            "share": of_side.get(text),
-            "label": show_share(of_side[text]) if text in of_side else "not among its most frequent",
+            "share": of_side.get(value),
+            "label": show_share(of_side[value]) if value in of_side else "not among its most frequent",
         }
-        for text, name in zip(shown, names, strict=True)
+        for value, text, name in zip(values, texts, names, strict=True)
         for side, of_side in shares.items()
     ]
-    largest = max((value["share"] or 0 for value in values), default=1)
+    largest = max((of_side.get(value, 0.0) for of_side in shares.values() for value in values), default=1.0)
     x = {
         "field": "share",
         "type": "quantitative",
         "title": "share of values",
         "axis": {"format": ".2~%", "tickCount": 4},
-        "scale": {"domain": [0, 1.15 * float(largest) or 1]},
+        "scale": {"domain": [0, (1 + ROOM_FOR_LABELS) * largest or 1]},
     }
     return {
         "height": ROW_HEIGHT * len(names),
-        "data": {"values": values},
+        "data": {"values": bars},
         "encoding": {
             "y": {"field": "value", "type": "nominal", "sort": None, "title": None, "axis": GRIDLESS},
             "yOffset": {"field": "side", "type": "nominal", "scale": sides.scale},

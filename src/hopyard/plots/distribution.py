@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hopyard.model.statistics import ColumnStatistics
 from hopyard.plots.axes import Axis, axis_of, count_axis, is_finite, number_of
 from hopyard.plots.cells import cells_of, single_value
-from hopyard.plots.facts import facts_of, is_instant
+from hopyard.plots.facts import facts_of, is_instant, shown
 from hopyard.plots.panel import Chart, Panel
 from hopyard.plots.text import plural, shorten, show_share, show_value
 
 HEIGHT = 150
 ROW_HEIGHT = 17
 AXIS_CHARACTERS = 40
+ROOM_FOR_LABELS = 0.3
 GRIDLESS = {"grid": False, "ticks": False, "domain": False}
 
 
@@ -67,7 +69,7 @@ def notes_of(column: ColumnStatistics) -> list[str]:
     return found
 
 
-def name_values(texts: list[str]) -> list[str]:
+def name_values(texts: Sequence[str]) -> list[str]:
     """Return texts short enough for an axis, and different from each other."""
     names: list[str] = []
     for text in texts:
@@ -94,18 +96,18 @@ def _chart(column: ColumnStatistics, about: About) -> tuple[Chart | None, str]:
     value = single_value(column)
     if value is not None:
         count = column.bins[0].count
-        chart = _bars([(show_value(value), count)], "the only value", count)
-        return chart, f"{label}: all {plural(count, 'value')} are {show_value(value)}."
+        chart = _bars([(shown(column, value), count)], "the only value", count)
+        return chart, f"{label}: all {plural(count, 'value')} are {shown(column, value)}."
     if column.bins:
         chart, axis = histogram(column, label)
         return chart, (
-            f"Histogram of {axis.title}, from {show_value(column.bins[0].start_value)} to "
-            f"{show_value(column.bins[-1].end_value)}, in {plural(len(column.bins), 'bin')} of equal width."
+            f"Histogram of {axis.title}, from {shown(column, column.bins[0].start_value)} to "
+            f"{shown(column, column.bins[-1].end_value)}, in {plural(len(column.bins), 'bin')} of equal width."
         )
     if column.frequent:
-        shown = [(show_value(item.stored), item.count) for item in column.frequent]
-        heading = values_heading(column, len(shown))
-        return _bars(shown, heading, column.n_values), f"Bars of how many rows have {heading} of {label}."
+        bars = [(show_value(item.stored), item.count) for item in column.frequent]
+        heading = values_heading(column, len(bars))
+        return _bars(bars, heading, column.n_values), f"Bars of how many rows have {heading} of {label}."
     return None, ""
 
 
@@ -158,7 +160,7 @@ def _percentile_strip(column: ColumnStatistics, axis: Axis) -> list[Chart]:
         return []
     values: list[dict[str, Any]] = [
         {f"p{p}": axis.place(number_of(percentiles[p])) for p in (5, 25, 50, 75, 95)}
-        | {f"t{p}": show_value(percentiles[p], to_seconds=True) for p in (5, 25, 50, 75, 95)}
+        | {f"t{p}": shown(column, percentiles[p]) for p in (5, 25, 50, 75, 95)}
     ]
     tooltip = [{"field": f"t{p}", "title": f"p{p}"} for p in (5, 25, 50, 75, 95)]
     y = {"value": 5}
@@ -182,8 +184,8 @@ def _percentile_strip(column: ColumnStatistics, axis: Axis) -> list[Chart]:
     return [{"data": {"values": values}, "layer": layers}]
 
 
-def _bars(shown: list[tuple[str, int]], heading: str, n_values: int) -> Chart:
-    names = name_values([text for text, _ in shown])
+def _bars(counts: list[tuple[str, int]], heading: str, n_values: int) -> Chart:
+    names = name_values([text for text, _ in counts])
     values = [
         {
             "value": name,
@@ -191,11 +193,11 @@ def _bars(shown: list[tuple[str, int]], heading: str, n_values: int) -> Chart:
             "rows": count,
             "share": show_share(count / n_values if n_values else None),
         }
-        for name, (text, count) in zip(names, shown, strict=True)
+        for name, (text, count) in zip(names, counts, strict=True)
     ]
-    most = max((count for _, count in shown), default=1)
+    most = max((count for _, count in counts), default=1)
     y = {"field": "value", "type": "nominal", "sort": None, "title": None, "axis": GRIDLESS}
-    x = {"field": "rows", **count_axis(f"rows with {heading}", most)}
+    x = {"field": "rows", **count_axis(f"rows with {heading}", most, room=ROOM_FOR_LABELS)}
     tooltip = [
         {"field": "text", "title": "value"},
         {"field": "rows", "format": ",", "type": "quantitative"},
@@ -238,4 +240,4 @@ def _why_no_chart(column: ColumnStatistics) -> str:
         return "Only what an insert tells is known: no distribution."
     if kind == "string" and column.n_distinct > 1_000_000:
         return "Of more than a million different texts, none are counted one by one."
-    return "Histograms were not computed: see `histograms` of the statistics' config."
+    return "No histogram was computed."

@@ -11,7 +11,6 @@ from hopyard.model.plan import Value
 from hopyard.model.statistics import ColumnStatistics
 from hopyard.plots.axes import Number, number_of
 from hopyard.plots.text import US_PER_SECOND, show_duration, show_number, show_seconds, show_share, show_value
-from hopyard.time import US_PER_DAY
 
 PERCENTILES = (5, 50, 95)
 _COMPARABLE = frozenset({"int", "bigint", "float", "double", "decimal", "timestamp", "date"})
@@ -64,6 +63,12 @@ def difference(left: Fact, right: Fact) -> str:
     return f"+{text}" if found > 0 else text
 
 
+def shown(column: ColumnStatistics, value: Value | None, *, to_seconds: bool = False) -> str:
+    """Return a value of a column as text; of a column of days, midnight is a day."""
+    text = show_value(value, to_seconds=to_seconds)
+    return text.removesuffix(" 00:00:00") if column.type == "date" else text
+
+
 def is_instant(column: ColumnStatistics) -> bool:
     """Return whether the values are instants or days."""
     return column.type in ("timestamp", "date")
@@ -94,7 +99,7 @@ def _spread(column: ColumnStatistics) -> Iterator[Fact]:
     to_seconds = _is_wide(column)
     for label, value in values:
         if value is not None:
-            text = show_value(value, to_seconds=to_seconds and label not in ("min", "max"))
+            text = shown(column, value, to_seconds=to_seconds and label not in ("min", "max"))
             yield _of_value(label, column, text, value)
     if column.std_value is not None:
         deviation = float(column.std_dev)
@@ -105,8 +110,6 @@ def _spread(column: ColumnStatistics) -> Iterator[Fact]:
 
 
 def _of_value(label: str, column: ColumnStatistics, text: str, value: Value) -> Fact:
-    if column.type == "date" and value.type == "timestamp" and int(value.value or 0) % US_PER_DAY == 0:
-        text = text.partition(" ")[0]
     if column.type.partition("(")[0] not in _COMPARABLE:
         return Fact(label, text)
     return Fact(label, text, number_of(value), "instants" if is_instant(column) else "numbers")

@@ -65,8 +65,8 @@ def completeness_panel(columns: Sequence[ColumnStatistics]) -> Panel:
         section="Completeness",
         title="Completeness",
         description=f"Bars of the shares of values, NaNs and nulls of {plural(len(shown), 'column')}.",
-        chart=chart,
-        notes=(*note, _summary(columns)),
+        chart=chart if shown else None,
+        notes=tuple(note) or (_summary(columns),),
         is_wide=True,
     )
 
@@ -199,14 +199,14 @@ def _least_complete(
     least: dict[str, float] = {}
     for column in evidence:
         least[column.name] = min(least.get(column.name, 1.0), _present(column) or 0.0)
-    order = sorted(columns, key=lambda column: least[column.name])
-    names = {column.name for column in order[:MAX_COLUMNS]}
-    rest = show_share(least[order[MAX_COLUMNS].name])
-    note = (
-        f"The {MAX_COLUMNS} columns of {len(columns)} with the fewest values; the others have them in at least {rest} "
-        f"of their rows."
-    )
-    return [column for column in columns if column.name in names], [note]
+    gaps = sorted((column.name for column in columns if least[column.name] < 1), key=lambda name: least[name])
+    shown = set(gaps[:MAX_COLUMNS])
+    if len(gaps) > MAX_COLUMNS:
+        rest = show_share(least[gaps[MAX_COLUMNS]])
+        note = f"{MAX_COLUMNS} of {len(gaps)} columns with gaps; the others have values in at least {rest} of the rows."
+    else:
+        note = f"Nulls or NaN in {len(gaps)} of {plural(len(columns), 'column')}; the others are not drawn."
+    return [column for column in columns if column.name in shown], [note]
 
 
 def _shares(column: ColumnStatistics) -> list[dict[str, Any]]:
@@ -242,7 +242,7 @@ def _summary(columns: Sequence[ColumnStatistics]) -> str:
         return "No rows."
     if not gaps:
         return f"All values of {plural(len(columns), 'column')} are there: no nulls, no NaN."
-    return f"{len(gaps)} of {plural(len(columns), 'column')} have nulls or NaN."
+    return f"Nulls or NaN in {len(gaps)} of {plural(len(columns), 'column')}."
 
 
 def _share_axis(title: str) -> dict[str, Any]:
@@ -259,9 +259,11 @@ def _strongest(found: Correlations, columns: Sequence[str]) -> list[str]:
     """Return the columns, of many those that correlate most with another one."""
     if len(columns) <= MAX_CORRELATED:
         return list(columns)
+    places = {name: place for place, name in enumerate(found.columns)}
 
     def strength(name: str) -> float:
-        return max(abs(found.between(name, other) or 0) for other in columns if other != name)
+        row = found.matrix[places[name]]
+        return max(abs(row[places[other]] or 0) for other in columns if other != name)
 
     kept = set(sorted(columns, key=lambda name: -strength(name))[:MAX_CORRELATED])
     return [name for name in columns if name in kept]
@@ -278,7 +280,12 @@ def _heatmap(cells: Sequence[dict[str, Any]], shown: Sequence[str], step: int) -
     colour = {
         **r,
         "scale": {"domain": [-1, 0, 1], "range": "diverging", "interpolate": "lab"},
-        "legend": {"orient": "right", "gradientLength": 160, "values": [-1, -0.5, 0, 0.5, 1]},
+        "legend": {
+            "orient": "right",
+            "gradientLength": 160,
+            "values": [-1, -0.5, 0, 0.5, 1],
+            "format": ".1f",
+        },
     }
     layers: list[Chart] = [
         {

@@ -119,7 +119,7 @@ def _table(panel: Panel) -> str:
         + "</tr>"
         for label, *texts in panel.facts
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _about(lines: Sequence[Sequence[str]], sides: Sequence[str]) -> str:

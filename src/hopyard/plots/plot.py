@@ -91,12 +91,8 @@ class Plot:
             MissingPackageError: the extra `plots` is not installed, which pages need.
             StoreError: the file cannot be written.
         """
+        check_ending(path)
         file = Path(path).expanduser().absolute()
-        if file.suffix.lower() not in (".html", ".json"):
-            raise ConfigError(
-                f"A plot cannot be written to {str(path)!r}: name a file that ends in .html (a page) or .json (its "
-                f"Vega-Lite specification)."
-            )
         is_page = file.suffix.lower() == ".html"
         text = self.to_html() if is_page else json.dumps(self.to_dict(), allow_nan=False, indent=1) + "\n"
         _replace(file, text)
@@ -110,6 +106,15 @@ class Plot:
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+
+def check_ending(path: str | os.PathLike[str]) -> None:
+    """Raise ConfigError unless a plot can be written to such a file."""
+    if Path(path).suffix.lower() not in (".html", ".json"):
+        raise ConfigError(
+            f"A plot cannot be written to {os.fspath(path)!r}: name a file that ends in .html (a page) or .json (its "
+            f"Vega-Lite specification)."
+        )
 
 
 def _view(panel: Panel) -> dict[str, Any]:

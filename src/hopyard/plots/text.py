@@ -40,7 +40,7 @@ def show_number(number: int | float | Decimal) -> str:
     if isinstance(number, int):
         return _signed(f"{number:,}")
     if not math.isfinite(number):
-        return _signed(str(float(number)))
+        return "NaN" if number != number else _signed(str(float(number)))
     size = abs(float(number))
     if size < 1e15 and number == int(number):
         return _signed(f"{int(number):,}")

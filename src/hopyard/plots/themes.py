@@ -60,5 +60,5 @@ def _configuration(
         "text": {"color": text, "fontSize": 11},
         "rule": {"color": text},
         "tick": {"color": text},
-        "range": {"category": colours, "diverging": [colours[0], middle, _LIGHT[1]]},
+        "range": {"category": colours, "diverging": [_LIGHT[0], middle, _LIGHT[1]]},
     }
