@@ -105,7 +105,9 @@ def _find_group(session: Session, name: str, version: int | None) -> FeatureGrou
     groups = {spec.name for spec in list_groups(session, None)}
     if name in groups:
         return FeatureStore(session).get_feature_group(name, version)
-    datasets = {known for manifest in list_manifests(session) for known in (manifest.label, manifest.view)}
+    datasets = {
+        known for manifest in list_manifests(session) for known in (manifest.label, manifest.view)
+    } - {""}
     if name not in datasets:
         raise NotFoundError("feature group or training dataset", name, groups | datasets)
     return None

@@ -86,9 +86,9 @@ def values_heading(column: ColumnStatistics, n_shown: int) -> str:
     """Return which of a column's values are shown."""
     distinct = column.n_distinct
     if distinct is None or n_shown >= distinct:
-        return f"each of {plural(n_shown, 'value')}" if n_shown != 1 else "the only value"
+        return f"all {plural(n_shown, 'value')}" if n_shown != 1 else "the only value"
     about = "≈ " if column.distinct_error else ""
-    return f"each of the {n_shown} most frequent of {about}{plural(distinct, 'value')}"
+    return f"the {n_shown} most frequent of {about}{plural(distinct, 'value')}"
 
 
 def _chart(column: ColumnStatistics, about: About) -> tuple[Chart | None, str]:
@@ -197,7 +197,7 @@ def _bars(counts: list[tuple[str, int]], heading: str, n_values: int) -> Chart:
     ]
     most = max((count for _, count in counts), default=1)
     y = {"field": "value", "type": "nominal", "sort": None, "title": None, "axis": GRIDLESS}
-    x = {"field": "rows", **count_axis(f"rows with {heading}", most, room=ROOM_FOR_LABELS)}
+    x = {"field": "rows", **count_axis(f"rows ({heading})", most, room=ROOM_FOR_LABELS)}
     tooltip = [
         {"field": "text", "title": "value"},
         {"field": "rows", "format": ",", "type": "quantitative"},

@@ -59,7 +59,7 @@ def page(title: str, about: Sequence[Sequence[str]], sides: Sequence[str], panel
 def frame(document: str, height: int) -> str:
     """Return a page as part of another one that it cannot disturb."""
     return (
-        f'<iframe srcdoc="{escape(document)}" sandbox="allow-scripts allow-downloads" title="Plot" loading="lazy" '
+        f'<iframe srcdoc="{escape(document)}" sandbox="allow-scripts allow-downloads" title="Plot" '
         f'style="width: 100%; height: {min(height, MAX_FRAME_HEIGHT)}px; border: 0; border-radius: 8px"></iframe>'
     )
 
