@@ -49,7 +49,11 @@ async def _look(browser: str, page: Path, questions: tuple[str, ...], theme: str
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}]
         )
         await tab.ask(
-            "Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=WIDTH,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         await tab.ask("Page.navigate", url=page.as_uri())
         await tab.until_loaded()

@@ -461,7 +461,9 @@ def test_a_group_that_is_being_deleted_leaves_no_orphan(folder: Path) -> None:
     checks = threading.Thread(target=lambda: reports.append(opened(folder).verify()))
 
     def failpoint(point: str) -> None:
-        if point == "before_online_removal":  # the registry has forgotten the group, its folder is still there
+        if (
+            point == "before_online_removal"
+        ):  # the registry has forgotten the group, its folder is still there
             checks.start()
             checks.join(timeout=0.5)
 

@@ -68,9 +68,12 @@ class Plot:
 
     def to_altair(self, *, theme: Theme = "light") -> altair.VConcatChart:
         """Return an Altair chart, to be changed further. Raises MissingPackageError: no extra `plots`."""
+        datasets: dict[str, Any] = {}
+        spec = _with_names(self.to_dict(theme=theme), datasets)
         chart: altair.VConcatChart = require("altair", extra=EXTRA).VConcatChart.from_dict(
-            self.to_dict(theme=theme)
+            spec, validate=False
         )
+        chart.datasets = datasets
         return chart
 
     def to_html(self) -> str:
@@ -119,7 +122,7 @@ def check_ending(path: str | os.PathLike[str]) -> None:
 
 def _view(panel: Panel) -> dict[str, Any]:
     """Return a panel as a view of a specification: its numbers are lines below the title."""
-    title = f"{panel.title}   {panel.kind}" if panel.kind else panel.title
+    title = f"{panel.title} · {panel.kind}" if panel.kind else panel.title
     chart: dict[str, Any] = panel.chart or {
         "data": {"values": [{}]},
         "height": 20,
@@ -131,6 +134,19 @@ def _view(panel: Panel) -> dict[str, Any]:
         "width": panel.width or WIDTH,
         **chart,
     }
+
+
+def _with_names(view: Any, datasets: dict[str, Any]) -> Any:
+    """Return a part of a specification with its data moved to `datasets`: Altair looks at each row of the others."""
+    if isinstance(view, list):
+        return [_with_names(part, datasets) for part in view]
+    if not isinstance(view, dict):
+        return view
+    if set(view) == {"values"} and isinstance(view["values"], list):
+        name = f"data-{len(datasets)}"
+        datasets[name] = view["values"]
+        return {"name": name}
+    return {key: _with_names(part, datasets) for key, part in view.items()}
 
 
 def _lines(panel: Panel) -> Iterator[str]:
