@@ -39,11 +39,12 @@ def setup_look(folder: Path, shared: Path) -> Look:
 
 
 def setup_update(folder: Path, shared: Path) -> Look:
-    """Look at the statistics, then commit a few rows: what follows is the first look at that commit."""
+    """Look at the statistics, then commit what comes next, at the same pace: the first look at that commit follows."""
     group = write.open_group(write.copy_store(shared, folder))
     group.get_statistics()
     end_us = data.START_US + data.YEAR_US
-    group.insert(data.group(N_UPDATE, write.N_KEYS, N_FEATURES, SEED, start_us=end_us, span_us=data.YEAR_US))
+    span_us = data.YEAR_US * N_UPDATE // write.N_ROWS
+    group.insert(data.group(N_UPDATE, write.N_KEYS, N_FEATURES, SEED, start_us=end_us, span_us=span_us))
     return _look(group)
 
 

@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from sqlglot import exp
 
+import hopyard.compute.written
 from hopyard.compute.association import clusters, correlations
 from hopyard.compute.fixed_point import root, to_float
 from hopyard.compute.percentiles import percentiles
-from hopyard.compute.profile import Rows, profile, written
+from hopyard.compute.profile import Rows, profile
+from hopyard.compute.written import written
 from hopyard.engines.duckdb import DuckDBEngine
 from hopyard.errors import ConfigError, NotFoundError
 from hopyard.model.arrow import schema_from_arrow
@@ -385,7 +387,11 @@ def test_columns_may_be_called_as_they_like(engine: DuckDBEngine) -> None:
     assert correlations(rows, profile(rows, EXACT)).between("n", "value") is not None
 
 
-def test_what_an_insert_tells_equals_what_the_rows_say(engine: DuckDBEngine) -> None:
+@pytest.mark.parametrize("few_rows", [0, 100_000])
+def test_what_an_insert_tells_equals_what_the_rows_say(
+    engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch, few_rows: int
+) -> None:
+    monkeypatch.setattr(hopyard.compute.written, "FEW_ROWS", few_rows)
     table = hard_table(500)
     full = profile(rows_of(engine, table), StatisticsConfig())
     for cheap, whole in zip(written(table, schema_from_arrow(table.schema)), full, strict=True):

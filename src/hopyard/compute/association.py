@@ -128,7 +128,7 @@ def _distances(points: Matrix, centres: Matrix) -> Matrix:
 def _read(rows: Rows, names: Sequence[str], *, n_rows: int | None = None) -> pa.RecordBatchReader:
     """Return numeric columns as doubles; with `n_rows`, only so many rows, those with the smallest hashes."""
     fields = {field.name: field for field in rows.schema}
-    numbers = [cast(ColumnProfile("", fields[name], 0).number(), Type.DOUBLE) for name in names]
+    numbers = [cast(ColumnProfile(fields[name], 0).number(), Type.DOUBLE) for name in names]
     shown = [exp.alias_(tree, f"__{place}", quoted=True) for place, tree in enumerate(numbers)]
     tree = exp.select(*shown, copy=False).from_(rows.source(), copy=False)
     if n_rows is not None:

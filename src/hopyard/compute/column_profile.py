@@ -1,15 +1,19 @@
-"""One column while its statistics are computed: what is asked of it in each pass, and what the answers say."""
+"""One column while its statistics are computed: what is asked of it, and what the answers say."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
-from hopyard.compute.fixed_point import Type, cast, number, root, scale_of, to_float, whole_sum
+from hopyard.compute.fixed_point import Type, cast, number, root, to_float, whole_sum
+from hopyard.compute.frame import Frame, Number
+from hopyard.compute.tally import Tally
 from hopyard.model.arrow import to_arrow
 from hopyard.model.plan import Value, literal
 from hopyard.model.schema import Field
@@ -24,9 +28,10 @@ _INSTANTS = frozenset({"timestamp", "date"})
 _NESTED = frozenset({"array", "struct"})
 _CATEGORIES = frozenset({"string", "boolean"})
 _SUM = pa.decimal128(38, 0)
+_ENTRIES = pa.list_(pa.struct([("key", pa.float64()), ("value", pa.uint64())]))
 US_PER_SECOND = 1_000_000
-HASHES = 2**64
-"""How many hashes there are."""
+CANCELLED = 4_096
+"""Where deviations from the middle are so many times larger than those from the mean, digits are lost."""
 
 
 def reading(name: str) -> exp.Column:
@@ -49,32 +54,68 @@ def where(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=condition, true=value)])
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of a column's rows, which add up: those with a value or NaN, and those that are no finite number."""
+
+    n: int = 0
+    n_nans: int = 0
+    n_positive: int = 0
+    n_negative: int = 0
+
+    def plus(self, other: Counts, sign: int = 1) -> Counts:
+        """Return the counts of both; with the sign -1, without the other's rows."""
+        return Counts(
+            self.n + sign * other.n,
+            self.n_nans + sign * other.n_nans,
+            self.n_positive + sign * other.n_positive,
+            self.n_negative + sign * other.n_negative,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The least and the greatest finite number, and value where it is no number, or a decimal."""
+
+    low: Any = None
+    high: Any = None
+    least: Any = None
+    greatest: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums in the units of a frame, and counts in its bins; of rows apart, they add up."""
+
+    total: int = 0
+    squares: int = 0
+    bins: tuple[int, ...] = ()
+
+    def plus(self, other: Sums, sign: int = 1) -> Sums:
+        """Return the sums of both; with the sign -1, without the other's rows."""
+        bins = tuple(mine + sign * its for mine, its in zip(self.bins, other.bins, strict=False))
+        return Sums(self.total + sign * other.total, self.squares + sign * other.squares, bins)
+
+
 class ColumnProfile:
-    """What is known so far of a column.
+    """What is known so far of a column of some rows.
 
     Numbers are read as `number()`: whole numbers as bigint (instants and dates as UTC microseconds), others as double.
     """
 
-    def __init__(self, prefix: str, field: Field, n_rows: int) -> None:
-        self.prefix, self.name, self.type, self.n_rows = prefix, field.name, field.feature_type, n_rows
-        self.kind = self.type.kind
+    def __init__(self, field: Field, n_rows: int) -> None:
+        self.field, self.type, self.n_rows = field, field.feature_type, n_rows
+        self.name, self.kind = field.name, self.type.kind
         self.is_whole = self.kind in _WHOLE
         self.is_number = self.is_whole or self.kind in _FLOATS or self.kind == "decimal"
         self.is_scalar = self.kind not in _NESTED
         self.is_category = self.kind in _CATEGORIES
         self.arrow = pa.int64() if self.is_whole else pa.float64()
-        self.n_nulls = n_rows
-        self.n_nans = self.n_positive = self.n_negative = self.estimate = 0
-        self.least: Value | None = None
-        self.greatest: Value | None = None
-        self.low: Any = None
-        self.high: Any = None
-        self.edges: list[float] = []
-        self.bins: tuple[Bin, ...] = ()
-        self.total: Fraction | None = None
+        self.counts, self.ends, self.sums = Counts(), Ends(), Sums()
+        self.estimate = 0
         self.deviation: float | None = None
+        self.tally: Tally | None = None
         self.n_distinct: int | None = None
-        self.distinct_error = 0.0
         self.n_once: int | None = None
         self.entropy: float | None = None
         self.percentiles: tuple[Value, ...] = ()
@@ -84,30 +125,34 @@ class ColumnProfile:
     @property
     def n_values(self) -> int:
         """Rows that are neither null nor NaN."""
-        return self.n_rows - self.n_nulls - self.n_nans
+        return self.counts.n - self.counts.n_nans
 
     @property
     def n_infinities(self) -> int:
-        return self.n_positive + self.n_negative
+        return self.counts.n_positive + self.counts.n_negative
 
     @property
     def n_finite(self) -> int:
         return self.n_values - self.n_infinities
 
+    @property
+    def frame(self) -> Frame:
+        """The frame of the finite values; there must be some."""
+        return Frame(self.ends.low, self.ends.high, self.is_whole)
+
     def value(self) -> exp.Expr:
-        """Return the column; zero has one sign, so that it is one value."""
-        column = reading(self.name)
-        if self.kind not in _FLOATS:
-            return column
-        return exp.Paren(this=exp.Add(this=cast(column, Type.DOUBLE), expression=number(0.0)))
+        """Return the column as values that are told apart: of floats as `number()`."""
+        return self.number() if self.kind in _FLOATS else reading(self.name)
 
     def number(self) -> exp.Expr:
-        """Return the column as a bigint or a double."""
+        """Return the column as a bigint or a double; zero has one sign."""
         column = reading(self.name)
         if self.kind == "date":
             return call("epoch_us", cast(column, Type.TIMESTAMP))
         if self.kind == "timestamp":
             return call("epoch_us", column)
+        if self.kind in _FLOATS:
+            return exp.Paren(this=exp.Add(this=cast(column, Type.DOUBLE), expression=number(0.0)))
         return cast(column, Type.BIGINT if self.is_whole else Type.DOUBLE)
 
     def is_value(self) -> exp.Expr:
@@ -117,22 +162,17 @@ class ColumnProfile:
             return there
         return exp.and_(there, exp.not_(call("isnan", self.number())))
 
-    def distinct(self, share: int) -> Aggregates:
-        """Return what counts the distinct values whose hash is in the first of so many parts."""
-        conditions = [call("isnan", self.number())] if self.n_nans else []
-        conditions = [exp.not_(condition) for condition in conditions]
-        if share > 1:
-            threshold = exp.Literal.number(HASHES // share)
-            conditions.append(exp.LT(this=call("hash", self.value()), expression=threshold))
-        values = where(exp.and_(*conditions), self.value()) if conditions else self.value()
-        return {"distinct": (exp.Count(this=exp.Distinct(expressions=[values])), pa.int64())}
+    def ask_estimate(self) -> Aggregates:
+        """Return what estimates the number of distinct values."""
+        if not self.is_scalar:
+            return {}
+        return {"distinct": (call("approx_count_distinct", self.value()), pa.int64())}
 
-    def counts(self) -> Aggregates:
-        """Return what the first pass asks."""
+    def ask_counts(self) -> Aggregates:
+        """Return what counts rows, and finds the ends."""
         found: Aggregates = {"n": (exp.Count(this=reading(self.name)), pa.int64())}
         if not self.is_scalar:
             return found
-        found["d"] = (call("approx_count_distinct", self.value()), pa.int64())
         if self.kind in _FLOATS:
             finite = where(call("isfinite", self.number()), self.number())
             found["low"] = (exp.Min(this=finite), pa.float64())
@@ -153,173 +193,177 @@ class ColumnProfile:
         return found
 
     def take_counts(self, found: dict[str, Any]) -> None:
-        self.n_nulls = self.n_rows - found["n"]
-        self.n_nans, self.n_positive, self.n_negative = (
-            found.get(name) or 0 for name in ("nan", "pos", "neg")
-        )
-        self.estimate = found.get("d") or 0
-        self.low, self.high = found.get("low"), found.get("high")
-        if found.get("least") is not None:
-            self.least, self.greatest = literal(found["least"]), literal(found["greatest"])
-        elif self.is_number and self.n_values:
-            low = -math.inf if self.n_negative else math.inf if self.low is None else self.low
-            high = math.inf if self.n_positive else -math.inf if self.high is None else self.high
-            self.least, self.greatest = self._end(low), self._end(high)
+        self.counts = Counts(found["n"], *(found.get(name) or 0 for name in ("nan", "pos", "neg")))
+        self.estimate = found.get("distinct") or 0
+        self.ends = Ends(*(found.get(name) for name in ("low", "high", "least", "greatest")))
 
-    def sums(self, n_bins: int) -> Aggregates:
-        """Return what the second pass asks: sums and, with bins, the histogram."""
-        if not self.is_number or not self.n_finite:
+    def ask_sums(self, frame: Frame, n_bins: int) -> Aggregates:
+        """Return what adds up the values and their squares in a frame, and counts them in its bins."""
+        if not self.n_finite:
             return {}
-        found: Aggregates = {}
-        if self.is_whole:
-            found["sum"] = (whole_sum(self.number()), _SUM)
-        elif self._largest:
-            found["sum"] = (whole_sum(scale_of(self._largest).apply(self.number())), _SUM)
-        if n_bins and self.low < self.high:
-            # The engine's bins are open below. Of the negated values, backwards, they are open above.
-            self.edges = _edges(self.low, self.high, n_bins)
-            steps = exp.Array(expressions=[number(-edge) for edge in reversed(self.edges[:-1])])
-            negated: exp.Expr = exp.Neg(this=exp.Paren(this=cast(self.number(), Type.DOUBLE)))
-            if self.n_nans or self.n_infinities:
-                negated = where(call("isfinite", self.number()), negated)
-            counted = call("histogram", negated, steps)
-            found["steps"] = (call("map_keys", counted), pa.list_(pa.float64()))
-            found["counts"] = (call("map_values", counted.copy()), pa.list_(pa.uint64()))
-        elif n_bins:
-            end = self.stored(self.low)
-            self.bins = (Bin(start_value=end, end_value=end, count=self.n_finite),)
-        return found
+        found = self.ask_squares(frame, frame.centre)
+        if frame.is_whole:
+            found["sum"] = (exp.Sum(this=self.number()), _SUM)  # of 128 bits
+        elif frame.scale:
+            found["sum"] = (whole_sum(frame.scale.apply(self.number())), _SUM)
+        return {**found, **self.ask_bins(frame, n_bins)}
 
-    def take_sums(self, found: dict[str, Any]) -> None:
-        if self.is_number and self.n_finite:
-            total = int(found.get("sum") or 0)
-            self.total = (
-                Fraction(total) if self.is_whole or not self._largest else scale_of(self._largest).undo(total)
-            )
-        if "steps" in found:
-            counts = dict(zip(found["steps"], found["counts"], strict=True))
-            self.bins = tuple(
-                Bin(
-                    start_value=self.stored(start),
-                    end_value=self.stored(end),
-                    count=int(counts.get(-start, 0)),
-                )
-                for start, end in zip(self.edges, self.edges[1:], strict=False)
-            )
-
-    def deviations(self) -> Aggregates:
-        """Return what the third pass asks: the sum of (x - c)^2 for a number c near the mean."""
-        if self.total is None or self.n_infinities or self.n_finite < 2 or self.low == self.high:
+    def ask_squares(self, frame: Frame, centre: Number) -> Aggregates:
+        """Return what adds up the squares of the deviations from a number."""
+        if frame.low == frame.high:
             return {}
-        if self.is_whole:
-            centre: exp.Expr = cast(exp.Literal.string(str(self._centre)), Type.INT128)
-            deviation: exp.Expr = cast(
-                exp.Paren(this=exp.Sub(this=cast(self.number(), Type.INT128), expression=centre)), Type.DOUBLE
-            )
-        else:
-            # Scaled first: the difference of two floats may be beyond the largest one.
-            scale = scale_of(self._largest, 0)
-            centre = number(to_float(Fraction(self._centre) * Fraction(2) ** scale.power))
-            deviation = exp.Sub(this=scale.apply(self.number()), expression=centre)
-        unit = scale_of(self._largest_deviation, 0).apply(deviation)
-        square = exp.Mul(this=exp.Paren(this=unit), expression=exp.Paren(this=unit.copy()))
-        return {"squares": (whole_sum(scale_of(0.5).apply(square)), _SUM)}
+        return {"squares": (whole_sum(frame.square(self.number(), centre)), _SUM)}
 
-    def take_deviations(self, found: dict[str, Any]) -> None:
-        if self.total is None or self.n_finite < 2 or self.n_infinities:
-            return
-        if "squares" not in found:
+    def ask_bins(self, frame: Frame, n_bins: int) -> Aggregates:
+        """Return what counts the values in the bins of a frame."""
+        edges = frame.edges(n_bins)
+        if not edges:
+            return {}
+        # The engine's bins are open below. Of the negated values, backwards, they are open above.
+        steps = exp.Array(expressions=[number(-edge) for edge in reversed(edges[:-1])])
+        negated: exp.Expr = exp.Neg(this=exp.Paren(this=cast(self.number(), Type.DOUBLE)))
+        if self.counts.n_nans or self.n_infinities:
+            negated = where(call("isfinite", self.number()), negated)
+        counted = call("map_entries", call("histogram", negated, steps))
+        return {"bins": (counted, _ENTRIES)}
+
+    def read_sums(self, frame: Frame, n_bins: int, found: dict[str, Any]) -> Sums:
+        """Return the answers to `ask_sums`."""
+        total, squares = (int(found.get(name) or 0) for name in ("sum", "squares"))
+        return Sums(total, squares, self.read_bins(frame, n_bins, found))
+
+    def read_bins(self, frame: Frame, n_bins: int, found: dict[str, Any]) -> tuple[int, ...]:
+        """Return the answers to `ask_bins`."""
+        edges = frame.edges(n_bins)
+        if n_bins and not edges:
+            return (self.n_finite,)
+        counts = {entry["key"]: entry["value"] for entry in found.get("bins") or ()}
+        return tuple(counts.get(-start, 0) for start in edges[:-1])
+
+    def spread(self) -> bool:
+        """Find the standard deviation by the sums. Return whether too many digits cancel each other for that.
+
+        sum (x - c)^2 is larger than that around the mean by n (mean - c)^2.
+        """
+        self.deviation = None
+        if not self.is_number or self.n_finite < 2 or self.n_infinities:
+            return False
+        frame = self.frame
+        if frame.low == frame.high:
             self.deviation = 0.0
-            return
-        squares = scale_of(0.5).undo(int(found["squares"]))
-        power = scale_of(self._largest_deviation, 0).power
-        if not self.is_whole:
-            power += scale_of(self._largest, 0).power
-        squares *= Fraction(4) ** -power
-        # sum (x - c)^2 is larger than that around the mean by n (mean - c)^2
-        squares -= self.n_finite * (self.total / self.n_finite - Fraction(self._centre)) ** 2
-        self.deviation = root(squares / (self.n_finite - 1))
+            return False
+        squares = frame.squares(self.sums.squares, frame.centre)
+        around_mean = self._around_mean(squares, frame.centre)
+        self.deviation = root(around_mean / (self.n_finite - 1))
+        return around_mean * CANCELLED < squares
 
-    def stored(self, value: float) -> Value:
+    def take_squares(self, centre: Number, units: int) -> None:
+        """Find the standard deviation by the squares of the deviations from a number near the mean."""
+        around_mean = self._around_mean(self.frame.squares(units, centre), centre)
+        self.deviation = root(around_mean / (self.n_finite - 1))
+
+    def near_mean(self) -> Number:
+        """Return a number near the mean, in the column's type."""
+        return round(self._average) if self.is_whole else to_float(self._average)
+
+    def _around_mean(self, squares: Fraction, centre: Number) -> Fraction:
+        return squares - self.n_finite * (self._average - Fraction(centre)) ** 2
+
+    @property
+    def _average(self) -> Fraction:
+        return self.frame.total(self.sums.total) / self.n_finite
+
+    def stored(self, value: Number) -> Value:
         """Return a number of the column as it is kept: microseconds as an instant."""
         if self.kind in _INSTANTS:
             return Value(type="timestamp", value=round(value))
         return literal(value)
 
-    def _end(self, value: float) -> Value:
-        """Return the least or the greatest value, in the column's type."""
-        if self.kind == "date":
-            return Value(type="date", value=int(value) // US_PER_DAY)
-        return self.stored(value)
-
-    def result(self) -> ColumnStatistics:
+    def result(self, n_bins: int) -> ColumnStatistics:
         """Return what was found."""
+        least, greatest = self._least_and_greatest()
+        tallied = self.tally if self.n_distinct is None else None
         return ColumnStatistics(
             name=self.name,
             type=str(self.type),
             count=self.n_rows,
-            n_nulls=self.n_nulls,
-            n_nans=self.n_nans,
+            n_nulls=self.n_rows - self.counts.n,
+            n_nans=self.counts.n_nans,
             n_infinities=self.n_infinities,
-            min_value=self.least,
-            max_value=self.greatest,
+            min_value=least,
+            max_value=greatest,
             sum_value=self._sum(),
             mean_value=self._mean(),
             std_value=self._std(),
-            n_distinct=self.n_distinct,
-            distinct_error=self.distinct_error,
+            n_distinct=min(tallied.n_distinct, self.n_values) if tallied else self.n_distinct,
+            distinct_error=tallied.error if tallied else 0.0,
             n_once=self.n_once,
             entropy=self.entropy,
             percentile_values=self.percentiles,
             percentiles_error=self.percentiles_error,
-            bins=self.bins,
+            bins=self._bins(n_bins),
             frequent=self.frequent,
         )
 
-    @property
-    def _largest(self) -> float:
-        """The largest finite absolute value."""
-        return max(abs(float(self.low)), abs(float(self.high)))
+    def extremes(self) -> tuple[Number, Number]:
+        """Return the least and the greatest number, infinities included; there must be one."""
+        low, high = self.ends.low, self.ends.high
+        if self.counts.n_negative or low is None:
+            low = -math.inf if self.counts.n_negative else math.inf
+        if self.counts.n_positive or high is None:
+            high = math.inf if self.counts.n_positive else -math.inf
+        return low, high
 
-    @property
-    def _centre(self) -> int | float:
-        """A number near the mean: exact in its type."""
-        assert self.total is not None
-        mean = self.total / self.n_finite
-        return round(mean) if self.is_whole else to_float(mean)
+    def take_percentiles(self, found: Sequence[Number], error: float = 0.0) -> None:
+        """Keep percentiles, and how far their ranks may be off."""
+        self.percentiles, self.percentiles_error = tuple(self.stored(value) for value in found), error
 
-    @property
-    def _largest_deviation(self) -> float:
-        """At least the largest deviation from the centre; of floats after they are scaled."""
-        ends = [abs(Fraction(end) - Fraction(self._centre)) for end in (self.low, self.high)]
-        if self.is_whole:
-            return to_float(max(ends)) * 2
-        return to_float(max(ends) * Fraction(2) ** scale_of(self._largest, 0).power) * 2
+    def _least_and_greatest(self) -> tuple[Value | None, Value | None]:
+        if self.ends.least is not None:
+            return literal(self.ends.least), literal(self.ends.greatest)
+        if not self.is_number or not self.n_values:
+            return None, None
+        low, high = self.extremes()
+        return self._end(low), self._end(high)
+
+    def _end(self, value: Number) -> Value:
+        if self.kind == "date":
+            return Value(type="date", value=int(value) // US_PER_DAY)
+        return self.stored(value)
+
+    def _bins(self, n_bins: int) -> tuple[Bin, ...]:
+        if not n_bins or not self.is_number or not self.n_finite:
+            return ()
+        edges = self.frame.edges(n_bins) or (self.ends.low, self.ends.low)
+        ends = [self.stored(edge) for edge in edges]
+        return tuple(
+            Bin(start_value=start, end_value=end, count=count)
+            for start, end, count in zip(ends, ends[1:], self.sums.bins, strict=False)
+        )
 
     def _infinite(self) -> float | None:
         """Return what sums with infinities are; None: there are none."""
         if not self.n_infinities:
             return None
-        return math.nan if self.n_positive and self.n_negative else math.inf if self.n_positive else -math.inf
+        positive, negative = self.counts.n_positive, self.counts.n_negative
+        return math.nan if positive and negative else math.inf if positive else -math.inf
 
     def _sum(self) -> Value | None:
         if self.kind in _INSTANTS or not self.is_number or not self.n_values:
             return None
         if (infinite := self._infinite()) is not None:
             return literal(infinite)
-        assert self.total is not None
-        return Value(type=WHOLE, value=str(self.total)) if self.is_whole else literal(to_float(self.total))
+        total = self.frame.total(self.sums.total)
+        return Value(type=WHOLE, value=str(total)) if self.is_whole else literal(to_float(total))
 
     def _mean(self) -> Value | None:
         if not self.is_number or not self.n_values:
             return None
         if (infinite := self._infinite()) is not None:
             return literal(infinite)
-        assert self.total is not None
-        mean = self.total / self.n_finite
         if self.kind in _INSTANTS:
-            return Value(type="timestamp", value=round(mean))
-        return literal(to_float(mean))
+            return Value(type="timestamp", value=round(self._average))
+        return literal(to_float(self._average))
 
     def _std(self) -> Value | None:
         if self.n_infinities and self.n_values > 1:
@@ -327,10 +371,3 @@ class ColumnProfile:
         if self.deviation is None:
             return None
         return literal(self.deviation / US_PER_SECOND if self.kind in _INSTANTS else self.deviation)
-
-
-def _edges(low: float, high: float, n_bins: int) -> list[float]:
-    """Return the edges of bins of equal width, each the float nearest to where it is; in a tiny range fewer."""
-    start, width = Fraction(low), Fraction(high) - Fraction(low)
-    edges = [float(start + width * step / n_bins) for step in range(n_bins + 1)]
-    return sorted(set(edges))

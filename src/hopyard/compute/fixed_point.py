@@ -50,8 +50,9 @@ def whole_sum(value: exp.Expr) -> exp.Expr:
 
 
 def number(value: float) -> exp.Expr:
-    """Return a finite float in SQL, exactly."""
-    return cast(exp.Literal.string(repr(float(value))), Type.DOUBLE)
+    """Return a finite float in SQL, exactly; without an exponent it would be a decimal."""
+    text = repr(float(value))
+    return exp.Literal.number(text if "e" in text else f"{text}e0")
 
 
 def to_float(exact: Fraction) -> float:

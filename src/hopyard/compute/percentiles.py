@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 N_STEPS = 100
 
 
-def percentiles(column: pa.ChunkedArray) -> list[int | float]:
+def percentiles(column: pa.ChunkedArray | pa.Array) -> list[int | float]:
     """Return p0 to p100 of a column of int64 or double; nothing if it has no values. Null and NaN are left out.
 
     With n sorted values x, percentile p is at place h = (n - 1) p / 100, and between two values by the share of h that
     is not whole: type 7 of Hyndman and Fan (1996), the default of numpy. What lies between whole numbers is rounded to
     the nearest float; a percentile that is a value is that value.
     """
-    values = pc.drop_null(column).to_numpy()
+    values = pc.drop_null(column).to_numpy(zero_copy_only=False)
     if values.dtype.kind == "f":
         values = values[~np.isnan(values)]
     n = len(values)

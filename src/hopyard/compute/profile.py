@@ -1,41 +1,48 @@
 """Statistics of rows, wherever these are: SQL trees over a FROM item, and what becomes of their answers.
 
-What is counted, and what numbers add up to, is the same for every order of the rows, number of threads and cut into
-files. Memory is bounded by the number of columns, not by that of the rows:
+What is counted, and what numbers add up to, is the same for every order of the rows and number of threads. Memory is
+bounded by the number of columns, not by that of the rows. Of sixteen columns at a time:
 
 1. one pass: counts, least and greatest values, an estimate of the number of distinct values (HyperLogLog);
-2. one pass: sums as whole numbers (`fixed_point`) and histograms between the least and the greatest value;
-3. one pass: squared deviations from the mean, and distinct values: all of them while they are about 100,000, else those
-   with a small hash (Wegman's adaptive sampling, Flajolet 1990), from which their number is extrapolated;
-4. percentiles, a few columns at a time: of all rows while they are a million, else of a million rows with the smallest
-   hashes of their identity, with the bound of Dvoretzky, Kiefer and Wolfowitz (Massart 1990).
+2. one pass: sums and squares as whole numbers (`fixed_point`) and histograms, in the frame of the ends (`frame`);
+3. how often each value occurs, of all values or of those with a small hash (`tally`);
+4. percentiles: of all rows while they are a million, else of about 100,000 rows with the smallest hashes of their
+   identity, with the bound of Dvoretzky, Kiefer and Wolfowitz (Massart 1990).
+
+All of it is decided by the set of rows, so that it can be carried on when a few rows come and go (`carry`).
 """
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from hopyard.compute.column_profile import HASHES, Aggregates, ColumnProfile, call, reading, times
+from hopyard.compute.column_profile import Aggregates, ColumnProfile, call, reading, times, where
+from hopyard.compute.frame import Frame
 from hopyard.compute.percentiles import percentiles
+from hopyard.compute.sample import Sample, sample_of
+from hopyard.compute.tally import HASHES, MAX_VALUES, Tally, tally_of
 from hopyard.model.arrow import to_arrow
-from hopyard.model.plan import Value, literal
-from hopyard.model.schema import Schema
+from hopyard.model.plan import literal
+from hopyard.model.schema import Field, Schema
 from hopyard.model.statistics import ColumnStatistics, StatisticsConfig, ValueCount
 from hopyard.ports import Statement
 
 COLUMNS_AT_ONCE = 16
-EXACT_DISTINCT_ESTIMATE = 150_000
-"""Up to this estimate distinct values are counted. Its standard error is 3 %: 100,000 of them are, for sure."""
-HASHED_VALUES = 65_536
-DISTINCT_ERROR = 3 / math.sqrt(HASHED_VALUES / 2 * 0.8)
-"""Three standard errors of what is extrapolated from half of them, less what the estimate may be off."""
 PERCENTILE_ROWS = 1_000_000
+SAMPLE_ROWS = 131_072
+"""At most so many rows are sampled; more than half of them in the mean."""
+FEW_ROWS = 100_000
+"""So many rows are counted value by value: a query per column would take longer."""
+MAX_CARRIED_COLUMNS = 128
+"""What is carried on takes about 2 MB per column."""
 MANY_VALUES = 1_000_000
 """With more distinct values than this, nobody asks which are the most frequent."""
 
@@ -48,7 +55,7 @@ class Rows:
         source: returns a new FROM item with the columns of the schema.
         n_rows: how many there are.
         identity: the columns that tell rows apart; empty: all of them do.
-        percentile_rows: with more rows than this, percentiles are those of a sample of about so many.
+        percentile_rows: with more rows than this, percentiles are those of a sample.
         collect: runs a statement; `run` gives its result as a stream.
     """
 
@@ -62,74 +69,230 @@ class Rows:
     frames: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def ask(
-        self, wanted: Mapping[str, tuple[exp.Expr, pa.DataType]], where: exp.Expr | None = None
+        self, wanted: Mapping[str, tuple[exp.Expr, pa.DataType]], condition: exp.Expr | None = None
     ) -> pa.Table:
         """Return the values of expressions over the rows, by name."""
-        shown = [exp.alias_(tree, name, quoted=True) for name, (tree, _) in wanted.items()]
+        shown = [exp.alias_(tree, name, quoted=True, copy=False) for name, (tree, _) in wanted.items()]
         tree = exp.select(*shown, copy=False).from_(self.source(), copy=False)
-        if where is not None:
-            tree = tree.where(where, copy=False)
+        if condition is not None:
+            tree = tree.where(condition, copy=False)
         schema = pa.schema([(name, type_) for name, (_, type_) in wanted.items()])
         return self.collect(Statement(tree=tree, schema=schema, frames=self.frames))
 
-    def one(self, wanted: Mapping[str, tuple[exp.Expr, pa.DataType]]) -> dict[str, object]:
-        """Return the values of aggregates over all rows, by name."""
-        found = self.ask(wanted).to_pylist()[0] if wanted else {}
-        return dict(found)
+    def ask_each(
+        self, wanted: Sequence[tuple[ColumnProfile, Aggregates]]
+    ) -> Iterator[tuple[ColumnProfile, dict[str, object]]]:
+        """Yield each column with the values of its aggregates over all rows."""
+        trees = {
+            f"{place}.{name}": tree for place, (_, asked) in enumerate(wanted) for name, tree in asked.items()
+        }
+        found = self.ask(trees).to_pylist()[0] if trees else {}
+        for place, (column, asked) in enumerate(wanted):
+            yield column, {name: found[f"{place}.{name}"] for name in asked}
+
+    @property
+    def hashed(self) -> tuple[str, ...]:
+        """The columns of which a row's hash is made."""
+        return tuple(self.identity or (field.name for field in self.schema))
+
+    def hash(self) -> exp.Expr:
+        """Return the hash of a row's identity."""
+        return call("hash", *(reading(name) for name in self.hashed))
+
+    @property
+    def share(self) -> int | None:
+        """Into how many parts the rows are divided by their hash, of which one is the sample; None: none is needed."""
+        if self.n_rows <= self.percentile_rows:
+            return None
+        return int(2 ** math.ceil(math.log2(self.n_rows / min(SAMPLE_ROWS, self.percentile_rows))))
 
     def sampled(self, n_rows: int) -> exp.Expr | None:
-        """Return the condition of a sample of about so many rows; None: there are no more than that."""
+        """Return the condition of a sample of at most about so many rows; None: there are no more than that."""
         if self.n_rows <= n_rows:
             return None
-        columns = self.identity or [field.name for field in self.schema]
-        threshold = HASHES * n_rows // self.n_rows
-        return exp.LT(
-            this=call("hash", *(reading(name) for name in columns)), expression=exp.Literal.number(threshold)
-        )
+        return is_below(self.hash(), HASHES * n_rows // self.n_rows)
+
+    def sample(self, columns: Sequence[ColumnProfile], share: int) -> Sample:
+        """Return the numbers of the rows in the first of so many parts."""
+        numbers = [column for column in columns if column.is_number]
+        found = self.numbers(numbers, share)
+        read = {column.name: found.column(place).combine_chunks() for place, column in enumerate(numbers)}
+        return sample_of(share, found.column("hash").to_numpy(), read)
+
+    def numbers(self, columns: Sequence[ColumnProfile], share: int | None = None) -> pa.Table:
+        """Return the numbers of columns, in their order; of a part of the rows, also the rows' hashes."""
+        asked = {str(place): (column.number(), column.arrow) for place, column in enumerate(columns)}
+        if share is None:
+            return self.ask(asked)
+        return self.ask({**asked, "hash": (self.hash(), pa.uint64())}, is_below(self.hash(), HASHES // share))
+
+
+def is_below(hash_: exp.Expr, bound: int) -> exp.Expr:
+    """Return the condition that a hash is small."""
+    return exp.LT(this=hash_, expression=exp.Literal.number(bound))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What was measured of columns of some rows: what can be carried on when a few of them come and go."""
+
+    columns: tuple[ColumnProfile, ...]
+    sample: Sample
 
 
 def profile(rows: Rows, config: StatisticsConfig) -> tuple[ColumnStatistics, ...]:
     """Return the statistics of the columns that a config names, in the order of the schema."""
-    wanted = [field for field in rows.schema if not config.columns or field.name in config.columns]
+    return profiled(rows, config)[0]
+
+
+def profiled(rows: Rows, config: StatisticsConfig) -> tuple[tuple[ColumnStatistics, ...], Profile | None]:
+    """Return the statistics of columns, and what to carry on; None: there are too few rows, or too many columns."""
+    fields, bins = chosen(rows.schema, config), n_bins(config)
+    is_kept = rows.share is not None and len(fields) <= MAX_CARRIED_COLUMNS
     found: list[ColumnStatistics] = []
-    for start in range(0, len(wanted), COLUMNS_AT_ONCE):
-        columns = [
-            ColumnProfile(f"__c{place}_", field, rows.n_rows)
-            for place, field in enumerate(wanted[start : start + COLUMNS_AT_ONCE])
-        ]
-        found += _profile(rows, config, columns)
-    return tuple(found)
+    measured: list[ColumnProfile] = []
+    sample: Sample | None = None
+    for columns in blocks(rows, fields):
+        sampled = measure(rows, columns, bins)
+        finish(rows, columns, sampled, config)
+        found += [column.result(bins) for column in columns]
+        if is_kept and sampled is not None:
+            measured += columns
+            sample = sampled if sample is None else sample.beside(sampled)
+    return tuple(found), None if sample is None else Profile(tuple(measured), sample)
 
 
-def _profile(
-    rows: Rows, config: StatisticsConfig, columns: Sequence[ColumnProfile]
-) -> list[ColumnStatistics]:
-    _pass(rows, columns, lambda column: column.counts(), lambda column, found: column.take_counts(found))
-    bins = config.histogram_bins if config.histograms else 0
-    _pass(rows, columns, lambda column: column.sums(bins), lambda column, found: column.take_sums(found))
+def chosen(schema: Schema, config: StatisticsConfig) -> list[Field]:
+    """Return the columns that a config asks for."""
+    return [item for item in schema if not config.columns or item.name in config.columns]
+
+
+def n_bins(config: StatisticsConfig) -> int:
+    """Return how many bins a config asks for."""
+    return config.histogram_bins if config.histograms else 0
+
+
+def blocks(rows: Rows, fields: Sequence[Field]) -> Iterator[list[ColumnProfile]]:
+    """Yield new profiles of the columns that are looked at together."""
+    for start in range(0, len(fields), COLUMNS_AT_ONCE):
+        yield [ColumnProfile(item, rows.n_rows) for item in fields[start : start + COLUMNS_AT_ONCE]]
+
+
+def measure(rows: Rows, columns: Sequence[ColumnProfile], bins: int) -> Sample | None:
+    """Look at all rows for what can be carried on. Return their sample, if percentiles are those of a sample."""
+    count(rows, columns, with_estimate=True)
+    add_up(rows, [(column, column.frame) for column in columns if column.is_number and column.n_finite], bins)
+    for column in columns:
+        if column.is_scalar:
+            column.tally = _tally(rows, column)
+    return None if rows.share is None else rows.sample(columns, rows.share)
+
+
+def count(rows: Rows, columns: Sequence[ColumnProfile], *, with_estimate: bool = False) -> None:
+    """Count rows, find the ends, and estimate the number of distinct values."""
+    asked = [
+        (column, {**column.ask_counts(), **(column.ask_estimate() if with_estimate else {})})
+        for column in columns
+    ]
+    for column, found in rows.ask_each(asked):
+        column.take_counts(found)
+
+
+def add_up(rows: Rows, columns: Sequence[tuple[ColumnProfile, Frame]], bins: int) -> None:
+    """Add up values and squares in a frame, and count values in its bins."""
+    frames = dict(columns)
+    asked = [(column, column.ask_sums(frame, bins)) for column, frame in columns]
+    for column, found in rows.ask_each(asked):
+        column.sums = column.read_sums(frames[column], bins, found)
+
+
+def count_bins(rows: Rows, columns: Sequence[tuple[ColumnProfile, Frame]], bins: int) -> None:
+    """Count values in the bins of a frame, and leave the sums as they are."""
+    frames = dict(columns)
+    asked = [(column, column.ask_bins(frame, bins)) for column, frame in columns]
+    for column, found in rows.ask_each(asked):
+        column.sums = replace(column.sums, bins=column.read_bins(frames[column], bins, found))
+
+
+def tallied(rows: Rows, column: ColumnProfile, share: int) -> Tally:
+    """Return how often the values occur that have a hash in the first of so many parts."""
+    condition = column.is_value()
+    if share > 1:
+        condition = exp.and_(condition, is_below(call("hash", column.value()), HASHES // share))
+    grouped = (
+        exp.select(exp.alias_(column.value(), "value"), exp.alias_(times(), "n"), copy=False)
+        .from_(rows.source(), copy=False)
+        .where(condition, copy=False)
+        .group_by(column.value(), copy=False)
+    )
+    shown = {"hash": (call("hash", exp.column("value")), pa.uint64()), "n": (exp.column("n"), pa.int64())}
+    if column.is_category and share == 1:
+        shown["value"] = (exp.column("value"), to_arrow(column.type))
+    tree = exp.select(*(exp.alias_(tree, name) for name, (tree, _) in shown.items()), copy=False)
+    schema = pa.schema([(name, type_) for name, (_, type_) in shown.items()])
+    found = rows.collect(
+        Statement(tree=tree.from_(grouped.subquery("counts"), copy=False), schema=schema, frames=rows.frames)
+    )
+    values = None
+    if "value" in shown:
+        values = found.column("value").to_numpy(zero_copy_only=False)
+    return tally_of(share, found.column("hash").to_numpy(), found.column("n").to_numpy(), values)
+
+
+def tallied_together(rows: Rows, columns: Sequence[tuple[ColumnProfile, int]]) -> list[Tally]:
+    """Return the same as `tallied`, of columns with their shares; in one pass where rows are few."""
+    if rows.n_rows > FEW_ROWS:
+        return [tallied(rows, column, share) for column, share in columns]
+    asked: Aggregates = {}
+    for place, (column, share) in enumerate(columns):
+        hash_ = where(column.is_value(), call("hash", column.value()))
+        asked[f"{place}.hash"] = (hash_, pa.uint64())
+        if column.is_category and share == 1:
+            asked[f"{place}.value"] = (column.value(), to_arrow(column.type))
+    found = rows.ask(asked) if asked else None
+    return [
+        _counted(found, str(place), share) for place, (_, share) in enumerate(columns) if found is not None
+    ]
+
+
+def _counted(found: pa.Table, place: str, share: int) -> Tally:
+    hashes = found.column(f"{place}.hash")
+    values = None
+    if f"{place}.value" in found.column_names:
+        there = found.column(f"{place}.value").filter(hashes.is_valid())
+        values = there.to_numpy(zero_copy_only=False)
+    known = hashes.drop_null().to_numpy()
+    if share > 1:
+        known = known[known < HASHES // share]
+    return tally_of(share, known, np.ones(len(known), np.int64), values)
+
+
+def _tally(rows: Rows, column: ColumnProfile) -> Tally:
+    """Return the tally of a column, counted in a part of the hashes that is no smaller than its own."""
+    share = 1
+    while column.estimate > share * MAX_VALUES * 4:
+        share *= 2
+    found = tallied(rows, column, share)
+    while share > 1 and len(found.hashes) <= MAX_VALUES:  # the estimate was too large
+        share //= 2
+        found = tallied(rows, column, share)
+    return found.narrowed()
+
+
+def finish(
+    rows: Rows, columns: Sequence[ColumnProfile], sample: Sample | None, config: StatisticsConfig
+) -> None:
+    """Find what follows from what was measured; where it does not, look at the rows again."""
+    near = {column: column.near_mean() for column in columns if column.spread()}
+    asked = [(column, column.ask_squares(column.frame, centre)) for column, centre in near.items()]
+    for column, found in rows.ask_each(asked):
+        column.take_squares(near[column], int(str(found["squares"])))
     for column in columns:
         if column.is_scalar and config.exact_uniqueness:
             _uniqueness(rows, column)
-        if bins and column.is_category and column.estimate <= MANY_VALUES:
-            _frequent(rows, column, bins)
-    _pass(rows, columns, _deviations_and_distinct, _take_deviations_and_distinct)
-    _percentiles(rows, [column for column in columns if column.is_number and column.n_values])
-    return [column.result() for column in columns]
-
-
-def _pass(
-    rows: Rows,
-    columns: Sequence[ColumnProfile],
-    ask: Callable[[ColumnProfile], Aggregates],
-    take: Callable[[ColumnProfile, dict[str, object]], None],
-) -> None:
-    wanted = {column.prefix + name: tree for column in columns for name, tree in ask(column).items()}
-    found = rows.one(wanted)
-    for column in columns:
-        length = len(column.prefix)
-        take(
-            column, {name[length:]: value for name, value in found.items() if name.startswith(column.prefix)}
-        )
+        if n_bins(config) and column.is_category:
+            column.frequent = _frequent(rows, column, n_bins(config))
+    _percentiles(rows, [column for column in columns if column.is_number and column.n_values], sample)
 
 
 def _uniqueness(rows: Rows, column: ColumnProfile) -> None:
@@ -158,37 +321,22 @@ def _uniqueness(rows: Rows, column: ColumnProfile) -> None:
         column.entropy = math.log(total) - math.fsum(m * n * math.log(n) for n, m in pairs) / total
 
 
-def _share(column: ColumnProfile) -> int:
-    """Return into how many parts the values are divided by their hash, of which one is counted."""
-    if column.estimate <= EXACT_DISTINCT_ESTIMATE:
-        return 1
-    return int(2 ** math.ceil(math.log2(column.estimate / HASHED_VALUES)))
+def _frequent(rows: Rows, column: ColumnProfile, n: int) -> tuple[ValueCount, ...]:
+    """Return the most frequent values, of those that are as frequent the least ones."""
+    tally = column.tally
+    if tally is None or tally.n_distinct > MANY_VALUES:
+        return ()
+    if tally.values is not None:
+        pairs = zip((-tally.times).tolist(), tally.values.tolist(), strict=True)
+        found = [(value, -times_) for times_, value in heapq.nsmallest(n, pairs)]
+    else:
+        found = _most_frequent(rows, column, n)
+    return tuple(ValueCount(stored=literal(value), count=count) for value, count in found)
 
 
-def _deviations_and_distinct(column: ColumnProfile) -> Aggregates:
-    is_open = column.is_scalar and column.n_distinct is None
-    return {**column.deviations(), **(column.distinct(_share(column)) if is_open else {})}
-
-
-def _take_deviations_and_distinct(column: ColumnProfile, found: dict[str, object]) -> None:
-    column.take_deviations(found)
-    counted = found.get("distinct")
-    if isinstance(counted, int):
-        share = _share(column)
-        column.n_distinct = min(counted * share, column.n_values)
-        column.distinct_error = 0.0 if share == 1 else DISTINCT_ERROR
-
-
-def _frequent(rows: Rows, column: ColumnProfile, n: int) -> None:
-    """Find the most frequent values, of those that are as frequent the least ones; and how many values there are."""
-    n_groups = exp.Window(this=times())
+def _most_frequent(rows: Rows, column: ColumnProfile, n: int) -> list[tuple[object, int]]:
     tree = (
-        exp.select(
-            exp.alias_(column.value(), "__value"),
-            exp.alias_(times(), "__n"),
-            exp.alias_(n_groups, "__groups"),
-            copy=False,
-        )
+        exp.select(exp.alias_(column.value(), "__value"), exp.alias_(times(), "__n"), copy=False)
         .from_(rows.source(), copy=False)
         .where(column.is_value(), copy=False)
         .group_by(column.value(), copy=False)
@@ -199,62 +347,27 @@ def _frequent(rows: Rows, column: ColumnProfile, n: int) -> None:
         )
         .limit(n, copy=False)
     )
-    schema = pa.schema([("__value", to_arrow(column.type)), ("__n", pa.int64()), ("__groups", pa.int64())])
+    schema = pa.schema([("__value", to_arrow(column.type)), ("__n", pa.int64())])
     found = rows.collect(Statement(tree=tree, schema=schema, frames=rows.frames)).to_pylist()
-    column.frequent = tuple(ValueCount(stored=literal(row["__value"]), count=row["__n"]) for row in found)
-    column.n_distinct = found[0]["__groups"] if found else 0
+    return [(row["__value"], row["__n"]) for row in found]
 
 
-def _percentiles(rows: Rows, columns: Sequence[ColumnProfile]) -> None:
+def _percentiles(rows: Rows, columns: Sequence[ColumnProfile], sample: Sample | None) -> None:
     if not columns:
         return
-    wanted = {column.prefix: (column.number(), column.arrow) for column in columns}
-    where = rows.sampled(rows.percentile_rows)
-    table = rows.ask(wanted, where)
+    if sample is None:
+        table = rows.numbers(columns)
+        for place, column in enumerate(columns):
+            column.take_percentiles(percentiles(table.column(place)))
+        return
     for column in columns:
-        found = percentiles(table.column(column.prefix))
-        if where is not None and found:  # the ends are known exactly
-            found = [column.low, *found[1:-1], column.high]
-            n_sampled = len(table) - table.column(column.prefix).null_count
-            column.percentiles_error = math.sqrt(math.log(2 / 0.003) / (2 * max(n_sampled, 1)))
-        column.percentiles = tuple(column.stored(value) for value in found)
+        values = sample.columns[column.name]
+        if found := percentiles(values):  # the ends are known exactly
+            low, high = column.extremes()
+            n_sampled = len(values) - values.null_count - _n_nans(values)
+            error = math.sqrt(math.log(2 / 0.003) / (2 * n_sampled))
+            column.take_percentiles([low, *found[1:-1], high], error)
 
 
-def written(rows: pa.Table, schema: Schema) -> tuple[ColumnStatistics, ...]:
-    """Return what an insert tells of the rows that it writes: counts, nulls, least and greatest values."""
-    found = []
-    for item in schema:
-        values = rows.column(item.name)
-        n_nans = 0
-        low: object = None
-        high: object = None
-        if item.feature_type.kind in ("float", "double"):
-            n_nans = sum(chunk.true_count for chunk in pc.is_nan(values).chunks)
-        if item.feature_type.kind not in ("array", "struct"):
-            ends = pc.min_max(values)  # which passes over NaN
-            low, high = _python(ends["min"]), _python(ends["max"])
-            if n_nans and n_nans == len(values) - values.null_count:
-                low = high = None
-        found.append(
-            ColumnStatistics(
-                name=item.name,
-                type=item.type,
-                count=rows.num_rows,
-                n_nulls=rows.column(item.name).null_count,
-                n_nans=n_nans,
-                min_value=_stored(low),
-                max_value=_stored(high),
-            )
-        )
-    return tuple(found)
-
-
-def _python(value: pa.Scalar) -> object:
-    """Return a scalar as a Python object, and an instant as it is kept: it may lie beyond Python's years."""
-    if pa.types.is_timestamp(value.type) and value.is_valid:
-        return Value(type="timestamp", value=value.value)
-    return value.as_py()
-
-
-def _stored(value: object) -> Value | None:
-    return value if value is None or isinstance(value, Value) else literal(value)
+def _n_nans(values: pa.Array) -> int:
+    return int(pc.is_nan(values).true_count) if pa.types.is_floating(values.type) else 0

@@ -73,15 +73,24 @@ def read_statistics(file: Path) -> Statistics | None:
 
 
 def keep_statistics(file: Path, found: Statistics) -> None:
-    """Replace a file as a whole. One that cannot be written is left as it is: the statistics are computed again."""
-    text = msgspec.json.encode(found)
+    """Replace a file with statistics. One that cannot be written is left as it is: they are computed again."""
+    replace_file(file, msgspec.json.encode(found))
+
+
+def profile_file(session: Session, spec: FeatureGroupSpec) -> Path:
+    """Return where the profile of a group is kept, of which the statistics of its next commits are made."""
+    return _folder(session, spec) / "profile.npz"
+
+
+def replace_file(file: Path, content: bytes | memoryview) -> None:
+    """Replace a file as a whole, if that can be done."""
     written = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
     with suppress(OSError):
         try:
-            written.write_bytes(text)
+            written.write_bytes(content)
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
-            written.write_bytes(text)
+            written.write_bytes(content)
         written.replace(file)
 
 

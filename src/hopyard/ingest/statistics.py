@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
 from hopyard.compute.association import clusters, correlations
-from hopyard.compute.profile import Rows, profile
-from hopyard.compute.profile import written as written_profile
+from hopyard.compute.carry import Change, carry
+from hopyard.compute.profile import Profile, Rows, n_bins, profile, profiled
+from hopyard.compute.written import written as written_profile
 from hopyard.errors import ConfigError, HopyardError, NotFoundError, TimeTravelError
 from hopyard.ingest.create import change_group, current_group
+from hopyard.ingest.kept_profile import KeptProfile, keep_profile, read_profile
 from hopyard.ingest.kept_statistics import (
     group_file,
     keep_statistics,
@@ -21,7 +24,7 @@ from hopyard.ingest.kept_statistics import (
 )
 from hopyard.model.commit import Commit, Snapshot
 from hopyard.model.specs import FeatureGroupSpec
-from hopyard.model.statistics import Statistics, StatisticsConfig
+from hopyard.model.statistics import ColumnStatistics, Statistics, StatisticsConfig
 from hopyard.query.build import group_source
 from hopyard.query.resolve import commit_at
 from hopyard.query.scan import read_files
@@ -29,6 +32,9 @@ from hopyard.session import Session
 from hopyard.time import Instant, to_micros
 
 _LOG = logging.getLogger("hopyard")
+
+MIN_CARRIED = 3
+"""Where more than a third of the rows came or went, looking at all of them takes no longer."""
 
 
 def get_statistics(
@@ -85,21 +91,19 @@ def group_statistics(
         return kept
     snapshot = session.offline.snapshot(spec.location, number)
     rows = _rows_of(session, spec, snapshot)
-    found = describe(
-        Statistics(
-            scope="group",
-            name=spec.name,
-            version=spec.version,
-            commit=snapshot.commit,
-            committed_at_us=snapshot.committed_at_us,
-            computed_at_us=session.clock(),
-            config=config,
-            n_rows=snapshot.n_rows,
-            columns=(),
-        ),
-        rows,
-        with_clusters=with_clusters,
+    draft = Statistics(
+        scope="group",
+        name=spec.name,
+        version=spec.version,
+        commit=snapshot.commit,
+        committed_at_us=snapshot.committed_at_us,
+        computed_at_us=session.clock(),
+        config=config,
+        n_rows=snapshot.n_rows,
+        columns=(),
     )
+    columns = _profile(session, spec, snapshot, rows, config, again=again)
+    found = _associated(draft, rows, columns, with_clusters=with_clusters)
     if config.enabled:
         keep_statistics(file, found)
     return found
@@ -107,13 +111,64 @@ def group_statistics(
 
 def describe(draft: Statistics, rows: Rows, *, with_clusters: bool) -> Statistics:
     """Return statistics with what their config asks for, computed of rows."""
-    columns = profile(rows, draft.config)
+    return _associated(draft, rows, profile(rows, draft.config), with_clusters=with_clusters)
+
+
+def _associated(
+    draft: Statistics, rows: Rows, columns: tuple[ColumnStatistics, ...], *, with_clusters: bool
+) -> Statistics:
     return msgspec.structs.replace(
         draft,
         columns=columns,
         correlations=correlations(rows, columns) if draft.config.correlations else None,
         clusters=clusters(rows, columns) if with_clusters else None,
     )
+
+
+def _profile(
+    session: Session,
+    spec: FeatureGroupSpec,
+    snapshot: Snapshot,
+    rows: Rows,
+    config: StatisticsConfig,
+    *,
+    again: bool,
+) -> tuple[ColumnStatistics, ...]:
+    """Return the statistics of the columns of a large group by those of an earlier look, if few rows changed since."""
+    kept = read_profile(session, spec) if rows.share is not None and config.enabled else None
+    found: tuple[tuple[ColumnStatistics, ...], Profile | None] | None = None
+    if kept is not None and not again and kept.n_bins == n_bins(config) and kept.hashed == rows.hashed:
+        change = _change(session, spec, kept, snapshot)
+        if change is not None:
+            found = carry(kept.profile, rows, change, config)
+    columns, carried = found or profiled(rows, config)
+    if config.enabled and carried is not None and (kept is None or kept.commit <= snapshot.commit):
+        following = KeptProfile(
+            commit=snapshot.commit,
+            n_rows=snapshot.n_rows,
+            n_bins=n_bins(config),
+            hashed=rows.hashed,
+            files=snapshot.files,
+            profile=carried,
+        )
+        keep_profile(session, spec, following)
+    return columns
+
+
+def _change(session: Session, spec: FeatureGroupSpec, kept: KeptProfile, snapshot: Snapshot) -> Change | None:
+    """Return the rows of the files that came and went since a profile was made; None: they are many, or gone."""
+    old, new = {file.path: file for file in kept.files}, {file.path: file for file in snapshot.files}
+    added, removed = (
+        msgspec.structs.replace(
+            snapshot, files=tuple(file for path, file in ours.items() if path not in others)
+        )
+        for ours, others in ((new, old), (old, new))
+    )
+    if (added.n_rows + removed.n_rows) * MIN_CARRIED > snapshot.n_rows:
+        return None
+    if not all(Path(file.path).exists() for file in removed.files):
+        return None
+    return Change(_rows_of(session, spec, added), _rows_of(session, spec, removed))
 
 
 def written_statistics(session: Session, spec: FeatureGroupSpec, at: Instant | int | None) -> Statistics:

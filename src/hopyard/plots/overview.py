@@ -202,8 +202,7 @@ def _least_complete(
     gaps = sorted((column.name for column in columns if least[column.name] < 1), key=lambda name: least[name])
     shown = set(gaps[:MAX_COLUMNS])
     if len(gaps) > MAX_COLUMNS:
-        rest = show_share(least[gaps[MAX_COLUMNS]])
-        note = f"{MAX_COLUMNS} of {len(gaps)} columns with gaps; the others have values in at least {rest} of the rows."
+        note = f"The {MAX_COLUMNS} columns with the most nulls and NaNs, of {len(gaps)} with some."
     else:
         note = f"Nulls or NaN in {len(gaps)} of {plural(len(columns), 'column')}; the others are not drawn."
     return [column for column in columns if column.name in shown], [note]
