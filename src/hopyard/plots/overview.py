@@ -198,7 +198,8 @@ def _least_complete(
         return list(columns), []
     least: dict[str, float] = {}
     for column in evidence:
-        least[column.name] = min(least.get(column.name, 1.0), _present(column) or 0.0)
+        present = _present(column)
+        least[column.name] = min(least.get(column.name, 1.0), 1.0 if present is None else present)
     gaps = sorted((column.name for column in columns if least[column.name] < 1), key=lambda name: least[name])
     shown = set(gaps[:MAX_COLUMNS])
     if len(gaps) > MAX_COLUMNS:
