@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -121,6 +122,16 @@ def test_every_statistics_has_a_plot(fs: FeatureStore) -> None:
     ):
         json.dumps(plot.to_dict(), allow_nan=False)
         assert plot.to_html()
+
+
+def test_instants_beyond_the_years_of_python_are_plotted(fs: FeatureStore) -> None:
+    group = fs.create_feature_group("far", primary_key="id")
+    far = [3 * 10**17 + n * 86_400_000_000 for n in range(30)]
+    group.insert(pa.table({"id": range(30), "at": pa.array(far, pa.timestamp("us", "UTC"))}))
+    plot = group.plot(correlations=True, clusters=True)
+    assert facts(plot, "at")["min"] == ("11476-08-15 05:20:00",)
+    assert sections(plot) == ["Completeness", "Columns", "Correlations", "Clusters"]
+    json.dumps(plot.to_dict(), allow_nan=False)
 
 
 def run(folder: Path, *arguments: str) -> Result:
