@@ -36,9 +36,13 @@ DEV := $(VENV)/.installed-dev
 FEAST := $(VENV)/peers/feast/.installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Benchmarks need no browser.
+SERVERS :=
+bench bench-quick: SERVERS := redis mariadb postgres
+
 # Starts servers for tests and benchmarks where they can be installed: on Debian, as root.
 WITH_SERVERS = if scripts/services can-start; then \
-	    trap 'scripts/services down' EXIT; servers="$$(scripts/services up)"; eval "$$servers"; fi;
+	    trap 'scripts/services down' EXIT; servers="$$(scripts/services up $(SERVERS))"; eval "$$servers"; fi;
 
 .PHONY: help demo test check crash fuzz hashes bench bench-quick bench-peers docs constraints clean
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from hopyard.ingest.statistics import (
@@ -13,6 +13,8 @@ from hopyard.ingest.statistics import (
 )
 from hopyard.model.specs import FeatureGroupSpec
 from hopyard.model.statistics import Statistics, StatisticsConfig, config_of
+from hopyard.observe.plots import plot_group
+from hopyard.plots.plot import Plot
 from hopyard.session import Session
 from hopyard.time import Instant
 
@@ -79,6 +81,37 @@ class GroupStatisticsMethods:
             correlations=correlations,
             exact_uniqueness=exact_uniqueness,
             with_clusters=clusters,
+        )
+
+    def plot(
+        self,
+        columns: Sequence[str] | str | None = None,
+        *,
+        at: Instant | int | None = None,
+        against: Instant | int | None = None,
+        correlations: bool = False,
+        clusters: bool = False,
+    ) -> Plot:
+        """Return a plot of the group as of a commit; its statistics are computed if they are not kept.
+
+        A feature's tag `unit` stands on its axis, and its description below its name.
+
+        Args:
+            columns: only these, in this order; None: all.
+            at: see `get_statistics`.
+            against: an instant or a commit number: the group as it was then, drawn beside it.
+            correlations, clusters: see `compute_statistics`.
+        Raises:
+            TimeTravelError, NotFoundError: no such commit, or no such column.
+        """
+        return plot_group(
+            self._session,
+            self._stored(),
+            columns,
+            at=at,
+            against=against,
+            correlations=correlations,
+            clusters=clusters,
         )
 
     def get_all_statistics(self) -> list[Statistics]:

@@ -17,6 +17,8 @@ from hopyard.model.manifest import Manifest
 from hopyard.model.names import check_name
 from hopyard.model.statistics import Statistics, StatisticsConfig, config_of
 from hopyard.observe.dataset_statistics import dataset_statistics
+from hopyard.observe.plots import plot_dataset
+from hopyard.plots.plot import Plot
 from hopyard.queries import Query, query_over
 from hopyard.retrieve.dataset import (
     Target,
@@ -184,6 +186,39 @@ class TrainingDataset(Described[Manifest]):
             before_transformation=before_transformation,
             config=None if statistics_config is None else config_of(statistics_config),
             with_clusters=clusters,
+        )
+
+    def plot(
+        self,
+        columns: Sequence[str] | str | None = None,
+        *,
+        split: str | None = None,
+        against: str | None = None,
+        before_transformation: bool = False,
+        correlations: bool = False,
+        clusters: bool = False,
+    ) -> Plot:
+        """Return a plot of a split; its statistics are computed if they are not kept.
+
+        Args:
+            columns: only these, in this order; None: all.
+            split: see `get_statistics`.
+            against: the name of another split, which is drawn beside it.
+            before_transformation: see `get_statistics`.
+            correlations: also Pearson's correlations of the numeric columns.
+            clusters: also k-means clusters of a sample of 10,000 rows.
+        Raises:
+            NotFoundError, TrainingDatasetError, TimeTravelError: as `get_statistics`.
+        """
+        return plot_dataset(
+            self._session,
+            self._manifest,
+            columns,
+            split=split,
+            against=against,
+            before_transformation=before_transformation,
+            correlations=correlations,
+            clusters=clusters,
         )
 
     def verify(self) -> Verification:

@@ -6,6 +6,7 @@ from hopyard.cli import validation
 from hopyard.cli.commands import app
 from hopyard.cli.imports import imports
 from hopyard.cli.online import online
+from hopyard.cli.plot import plot
 from hopyard.cli.preview import preview
 from hopyard.cli.search import search
 from hopyard.cli.statistics import stats
@@ -15,6 +16,7 @@ app.command()(preview)
 app.add_typer(online, name="online")
 app.add_typer(imports, name="import")
 app.command()(stats)
+app.command()(plot)
 
 __all__ = ["app", "main", "validation"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,7 +140,7 @@ def _read(rows: Rows, names: Sequence[str], *, n_rows: int | None = None) -> pa.
 
 def _pieces(batches: Iterable[pa.RecordBatch], columns: Sequence[ColumnStatistics]) -> Iterable[Matrix]:
     """Yield standardised columns, a few rows at a time; null is NaN."""
-    centre = np.array([_number(column, column.mean) for column in columns])
+    centre = np.array([_centre(column) for column in columns])
     spread = np.array([_spread(column) or 1.0 for column in columns])
     for batch in batches:
         for start in range(0, batch.num_rows, PIECE_ROWS):
@@ -151,12 +150,12 @@ def _pieces(batches: Iterable[pa.RecordBatch], columns: Sequence[ColumnStatistic
                 yield (np.column_stack(values) - centre) / spread
 
 
-def _number(column: ColumnStatistics, value: Any) -> float:
-    """Return a statistic as `_read` gives the column's values: instants in microseconds; nothing finite is 0."""
+def _centre(column: ColumnStatistics) -> float:
+    """Return the mean as `_read` gives the column's values: instants in microseconds; nothing finite is 0."""
     stored = column.mean_value
     if stored is not None and stored.type == "timestamp":
         return float(stored.value or 0)
-    return float(value) if math.isfinite(value) else 0.0
+    return float(column.mean) if math.isfinite(column.mean) else 0.0
 
 
 def _spread(column: ColumnStatistics) -> float:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from hopyard.errors import ConfigError, NotFoundError
+from hopyard.errors import ConfigError, MissingPackageError, NotFoundError
 from hopyard.model.codec import Frozen
 from hopyard.model.plan import Value
 from hopyard.time import from_micros, show
+
+if TYPE_CHECKING:
+    from hopyard.plots.plot import Plot
 
 STATISTICS_FORMAT = 1
 MAX_BINS = 1_000
@@ -343,6 +346,29 @@ class Statistics(Frozen, frozen=True, kw_only=True):
                 "points": [[point.x, point.y, point.cluster] for point in self.clusters.points],
             },
         }
+
+    def plot(self, columns: Sequence[str] | str | None = None, *, against: Statistics | None = None) -> Plot:
+        """Return a plot: completeness, the distribution of each column, correlations and clusters if there are any.
+
+        Args:
+            columns: only these, in this order; None: all.
+            against: other statistics, of another commit or split, whose distributions are drawn beside these.
+        Raises:
+            NotFoundError: a column that there is not.
+            ConfigError: `against` is no statistics.
+        """
+        from hopyard.plots.compose import plot_statistics
+
+        return plot_statistics(self, columns, against=against)
+
+    def _repr_html_(self) -> str:
+        """Return the plot, or the numbers as a table where the extra `plots` is not installed."""
+        from hopyard.plots.compose import table_of
+
+        try:
+            return self.plot()._repr_html_()
+        except MissingPackageError:
+            return table_of(self)
 
     def __str__(self) -> str:
         if self.scope == "split":

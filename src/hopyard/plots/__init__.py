@@ -1,0 +1,1 @@
+"""Plots of statistics: Vega-Lite, as pages that need no network, and in notebooks."""
