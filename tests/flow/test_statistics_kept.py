@@ -265,6 +265,26 @@ def test_the_command_shows_them(store: Project, group: FeatureGroup) -> None:
     assert by_name["at"]["min"] == "1969-12-30T00:00:00Z"
 
 
+def test_the_command_shows_splits(store: Project, view: FeatureView) -> None:
+    view.create_train_test_split(0.3, seed=1)
+    for name, options in (("model", []), ("model_1", ["--version", "1"])):
+        shown = command(store, "stats", name, "--split", "test", *options)
+        assert "model_1 version 1, test, after transformation" in shown
+    after = json.loads(command(store, "stats", "model", "--json"))
+    before = json.loads(
+        command(store, "stats", "model", "--before-transformation", "--correlations", "--json")
+    )
+    assert (after["split"], after["stage"], before["stage"]) == ("train", "after", "before")
+    assert after["n_rows"] == before["n_rows"] and before["correlations"] is not None
+    for arguments, message in (
+        (["model", "--split", "trian"], "Did you mean 'train'"),
+        (["model", "--at", "1"], "never changes"),
+        (["readings", "--split", "train"], "readings"),
+    ):
+        result = CliRunner().invoke(app, ["--url", store.location, "stats", *arguments])
+        assert result.exit_code == 1 and message in result.output, result.output
+
+
 def test_the_command_says_what_is_wrong(store: Project, group: FeatureGroup) -> None:
     result = CliRunner().invoke(app, ["--url", store.location, "stats", "reading"])
     assert result.exit_code == 1 and "Did you mean 'readings'" in result.output

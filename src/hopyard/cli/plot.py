@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hopyard.cli.commands import Json, Version, opened
-from hopyard.errors import ConfigError, NotFoundError
-
-if TYPE_CHECKING:
-    from hopyard.feature_group import FeatureGroup
-    from hopyard.session import Session
-    from hopyard.training_dataset import TrainingDataset
 
 
 def plot(
@@ -66,21 +60,21 @@ def plot(
     """Write plots of the values of a feature group, or of a training dataset, to a file."""
     from hopyard.cli.documents import _when
     from hopyard.cli.render import answer
+    from hopyard.cli.values import group_or_dataset
+    from hopyard.feature_group import FeatureGroup
     from hopyard.plots.plot import check_ending
 
     check_ending(output)
     wanted = [part.strip() for text in columns or () for part in text.split(",")] or None
     with opened(ctx) as session:
-        is_dataset = split is not None or before_transformation
-        group = None if is_dataset else _find_group(session, name, version)
-        if group is not None:
-            made = group.plot(
+        of_dataset = split is not None or before_transformation
+        found = group_or_dataset(session, name, version, of_dataset=of_dataset, at=at)
+        if isinstance(found, FeatureGroup):
+            made = found.plot(
                 wanted, at=_when(at), against=_when(against), correlations=correlations, clusters=clusters
             )
-        elif at is not None:
-            raise ConfigError(f"--at {at!r} is for feature groups: a training dataset never changes.")
         else:
-            made = _dataset(session, name, version).plot(
+            made = found.plot(
                 wanted,
                 split=split,
                 against=against,
@@ -94,27 +88,3 @@ def plot(
         lambda document: typer.echo(f"Plots of {document['title']}: {document['file']}"),
         as_json=as_json,
     )
-
-
-def _find_group(session: Session, name: str, version: int | None) -> FeatureGroup | None:
-    """Return the group of this name; None: it is that of a training dataset, or a view. Raises NotFoundError."""
-    from hopyard.feature_store import FeatureStore
-    from hopyard.ingest.find import list_groups
-    from hopyard.retrieve.dataset import list_manifests
-
-    groups = {spec.name for spec in list_groups(session, None)}
-    if name in groups:
-        return FeatureStore(session).get_feature_group(name, version)
-    datasets = {
-        known for manifest in list_manifests(session) for known in (manifest.label, manifest.view)
-    } - {""}
-    if name not in datasets:
-        raise NotFoundError("feature group or training dataset", name, groups | datasets)
-    return None
-
-
-def _dataset(session: Session, name: str, version: int | None) -> TrainingDataset:
-    from hopyard.retrieve.dataset import find_dataset
-    from hopyard.training_dataset import TrainingDataset
-
-    return TrainingDataset(session, find_dataset(session, name, version))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hopyard.cli.commands import Json, Name, Version, opened
+from hopyard.cli.commands import Json, Version, opened
 from hopyard.cli.render import _dense, _line, _table, answer
 from hopyard.cli.text import cell, to_json
 
@@ -15,40 +15,64 @@ _DIGITS = 6
 
 def stats(
     ctx: typer.Context,
-    name: Name,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A feature group; or a training dataset (delays_1), or the view that it is of.",
+            show_default=False,
+        ),
+    ],
     *,
     at: Annotated[
         str | None,
-        typer.Option("--at", help="As of this instant (UTC) or commit number; default: the last commit."),
+        typer.Option(
+            "--at", help="A group as of this instant (UTC) or commit number; default: the last commit."
+        ),
     ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="A split of a training dataset; default: the first.")
+    ] = None,
+    before_transformation: Annotated[
+        bool, typer.Option("--before-transformation", help="A split as it was read from the groups.")
+    ] = False,
     correlations: Annotated[
         bool, typer.Option("--correlations", help="Also correlations of the numeric columns.")
     ] = False,
     version: Version = None,
     as_json: Json = False,
 ) -> None:
-    """Show counts, nulls, distinct values, ranges, means and percentiles of a feature group's columns.
+    """Show counts, nulls, distinct values, ranges, means and percentiles of a group's columns, or of a split's.
 
-    They are computed on the first look at a commit, and kept.
+    They are computed on the first look at a commit or a split, and kept.
     """
     from hopyard.cli.documents import _when
-    from hopyard.feature_store import FeatureStore
+    from hopyard.cli.values import group_or_dataset
+    from hopyard.feature_group import FeatureGroup
 
     with opened(ctx) as session:
-        group = FeatureStore(session).get_feature_group(name, version)
-        when = _when(at)
-        found = group.get_statistics(when)
-        if correlations and found.correlations is None:
-            found = group.compute_statistics(when, correlations=True)
+        of_dataset = split is not None or before_transformation
+        source = group_or_dataset(session, name, version, of_dataset=of_dataset, at=at)
+        if isinstance(source, FeatureGroup):
+            found = source.get_statistics(_when(at))
+            if correlations and found.correlations is None:
+                found = source.compute_statistics(_when(at), correlations=True)
+        else:
+            found = source.get_statistics(
+                split,
+                before_transformation=before_transformation,
+                statistics_config={"correlations": correlations},
+            )
     answer(to_json(found.to_dict()), show, as_json=as_json)
 
 
 def show(document: dict[str, Any]) -> None:
     """Show a document of statistics: a line per column, then the correlations."""
-    _line(
-        f"{document['name']}_{document['version']}, commit {document['commit']} at {document['committed_at']}: "
-        f"{document['n_rows']} rows"
-    )
+    if document["scope"] == "split":
+        what = f"{document['name']} version {document['version']}, {document['split'] or 'all rows'}, "
+        what += f"{document['stage']} transformation"
+    else:
+        what = f"{document['name']}_{document['version']}, commit {document['commit']} at {document['committed_at']}"
+    _line(f"{what}: {document['n_rows']} rows")
     _table("Columns", _dense([_column(column) for column in document["columns"]]))
     found = document["correlations"]
     if found:
