@@ -31,6 +31,7 @@ from hopyard.errors import ConfigError, NotFoundError
 from hopyard.model.arrow import schema_from_arrow
 from hopyard.model.codec import from_json, to_json
 from hopyard.model.statistics import ColumnStatistics, Statistics, StatisticsConfig, config_of
+from hopyard.time import from_micros
 
 EXACT = StatisticsConfig(exact_uniqueness=True)
 LIMITS = [2**63 - 1, -(2**63), 0, 1, -1, 2**53 + 1]
@@ -208,6 +209,19 @@ def test_instants_before_1970_are_shown_as_instants(engine: DuckDBEngine) -> Non
     assert found.sum is None
     assert (found.bins[0].start, found.bins[-1].end) == (values[0], values[-1])
     assert sum(bin_.count for bin_ in found.bins) == 21
+
+
+def test_infinite_instants_are_counted_apart(engine: DuckDBEngine) -> None:
+    us = pa.timestamp("us", "UTC")
+    ends = [2**63 - 1, -(2**63) + 1]
+    found = describe(engine, [*ends, 0, 10, None], us)
+    assert (found.n_infinities, found.n_values, found.n_nulls, found.n_distinct) == (2, 4, 1, 4)
+    assert (found.min, found.max) == (datetime(1970, 1, 1, tzinfo=UTC), from_micros(10))
+    assert (found.mean, found.std_dev) == (from_micros(5), pytest.approx(50**0.5 / 1e6))
+    assert sum(bin_.count for bin_ in found.bins) == 2 and found.percentiles[100] == from_micros(10)
+    alone = describe(engine, ends, us)
+    assert (alone.n_infinities, alone.min, alone.mean, alone.std_dev) == (2, None, None, None)
+    assert alone.percentiles == [] and alone.bins == ()
 
 
 def test_dates_before_1970(engine: DuckDBEngine) -> None:

@@ -136,6 +136,11 @@ class ColumnProfile:
         return self.n_values - self.n_infinities
 
     @property
+    def _n_counted(self) -> int:
+        """Values that ends and sums are of: infinite ones, too, but for instants."""
+        return self.n_finite if self.kind in _INSTANTS else self.n_values
+
+    @property
     def frame(self) -> Frame:
         """The frame of the finite values; there must be some."""
         return Frame(self.ends.low, self.ends.high, self.is_whole)
@@ -187,6 +192,10 @@ class ColumnProfile:
         elif self.is_number:
             found["low"] = (exp.Min(this=self.number()), self.arrow)
             found["high"] = (exp.Max(this=self.number()), self.arrow)
+        if self.kind == "timestamp":
+            for name, text in (("pos", "infinity"), ("neg", "-infinity")):
+                end = cast(exp.Literal.string(text), Type.TIMESTAMPTZ)
+                found[name] = (call("count_if", exp.EQ(this=reading(self.name), expression=end)), pa.int64())
         if not self.is_number or self.kind == "decimal":
             found["least"] = (exp.Min(this=reading(self.name)), to_arrow(self.type))
             found["greatest"] = (exp.Max(this=reading(self.name)), to_arrow(self.type))
@@ -246,7 +255,7 @@ class ColumnProfile:
         sum (x - c)^2 is larger than that around the mean by n (mean - c)^2.
         """
         self.deviation = None
-        if not self.is_number or self.n_finite < 2 or self.n_infinities:
+        if not self.is_number or self.n_finite < 2 or self._n_counted > self.n_finite:
             return False
         frame = self.frame
         if frame.low == frame.high:
@@ -306,8 +315,10 @@ class ColumnProfile:
         )
 
     def extremes(self) -> tuple[Number, Number]:
-        """Return the least and the greatest number, infinities included; there must be one."""
+        """Return the least and the greatest number, infinities included; there must be one. Instants are finite."""
         low, high = self.ends.low, self.ends.high
+        if self.kind in _INSTANTS:
+            return low, high
         if self.counts.n_negative or low is None:
             low = -math.inf if self.counts.n_negative else math.inf
         if self.counts.n_positive or high is None:
@@ -321,7 +332,7 @@ class ColumnProfile:
     def _least_and_greatest(self) -> tuple[Value | None, Value | None]:
         if self.ends.least is not None:
             return literal(self.ends.least), literal(self.ends.greatest)
-        if not self.is_number or not self.n_values:
+        if not self.is_number or not self._n_counted:
             return None, None
         low, high = self.extremes()
         return self._end(low), self._end(high)
@@ -357,16 +368,16 @@ class ColumnProfile:
         return Value(type=WHOLE, value=str(total)) if self.is_whole else literal(to_float(total))
 
     def _mean(self) -> Value | None:
-        if not self.is_number or not self.n_values:
+        if not self.is_number or not self._n_counted:
             return None
-        if (infinite := self._infinite()) is not None:
-            return literal(infinite)
         if self.kind in _INSTANTS:
             return Value(type="timestamp", value=round(self._average))
+        if (infinite := self._infinite()) is not None:
+            return literal(infinite)
         return literal(to_float(self._average))
 
     def _std(self) -> Value | None:
-        if self.n_infinities and self.n_values > 1:
+        if self.n_infinities and self.n_values > 1 and self.kind not in _INSTANTS:
             return literal(math.nan)
         if self.deviation is None:
             return None
