@@ -316,3 +316,18 @@ def test_distinct_values_are_counted_up_to_a_hundred_thousand(engine: DuckDBEngi
     else:
         assert 0 < ids.distinct_error < 0.02
         assert abs(ids.n_distinct - n) <= ids.distinct_error * n
+
+
+def test_partitions_are_columns_as_others(fs: FeatureStore, looks: list[int]) -> None:
+    group = fs.create_feature_group("readings", primary_key="id", event_time="at", partition_key="kind")
+    group.insert(frame(0, 300))
+    group.get_statistics()
+    group.insert(frame(295, 310, x=[9.5] * 15))
+    group.remove_rows([{"id": 300, "at": frame(300, 301)["at"][0]}])
+    found = group.get_statistics()
+    assert found["kind"].n_distinct == 3 and found.n_rows == 309
+    assert group.compute_statistics().columns == found.columns
+    group.insert(frame(400, 402, kind=["d", "d"]))
+    found = group.get_statistics()
+    assert [item.value for item in found["kind"].frequent][-1] == "d"
+    assert group.compute_statistics().columns == found.columns

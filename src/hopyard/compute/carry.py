@@ -7,11 +7,13 @@ value; its histogram, and perhaps its sums, where a row that came has a new one,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hopyard.compute.column_profile import ColumnProfile, Ends
+from hopyard.compute.frame import Frame
 from hopyard.compute.profile import (
     COLUMNS_AT_ONCE,
     MAX_CARRIED_COLUMNS,
@@ -94,9 +96,14 @@ def _carried(olds: Sequence[ColumnProfile], rows: Rows, change: Change, bins: in
         if part.n_rows:
             count(part, columns)
     moves = [_Move(*columns) for columns in zip(olds, *sides, strict=True)]
-    moves = _tally([move for move in moves if _count(move)], change)
-    _sum(moves, rows, change, bins)
-    return [move.new for move in moves]
+    moves = [move for move in moves if _count(move)]
+    with ThreadPoolExecutor(1) as beside:  # the longest part, while the others mostly wait for Python
+        looked_at = beside.submit(_look_again, moves, rows, bins)
+        known = _tally(moves, change)
+        _sum(moves, change, bins)
+        for column, counted in looked_at.result().items():
+            column.sums = replace(column.sums, bins=counted)
+    return [move.new for move in known]
 
 
 def _count(move: _Move) -> bool:
@@ -133,19 +140,26 @@ def _tally(moves: Sequence[_Move], change: Change) -> list[_Move]:
     return [move for move in moves if move.old.tally is None or move.new.tally is not None]
 
 
-def _sum(moves: Sequence[_Move], rows: Rows, change: Change, bins: int) -> None:
-    """Find sums and histograms: by the rows that came and went where the frame stays, else by all of them."""
+def _sum(moves: Sequence[_Move], change: Change, bins: int) -> None:
+    """Find sums and histograms by the rows that came and went, in the frames of all rows."""
     framed = [(move, move.new.frame) for move in moves if move.new.is_number and move.new.n_finite]
     add_up(change.added, [(move.added, frame) for move, frame in framed], bins)
     add_up(change.removed, [(move.removed, frame) for move, frame in framed], bins)
-    unframed, unbinned = [], []
     for move, frame in framed:
-        before = move.old.frame if move.old.n_finite else None
-        if before is None or before.key != frame.key:
-            unframed.append((move.new, frame))
-            continue
-        move.new.sums = move.old.sums.plus(move.added.sums).plus(move.removed.sums, -1)
-        if before != frame and bins:
-            unbinned.append((move.new, frame))
-    add_up(rows, unframed, bins)
-    count_bins(rows, unbinned, bins)
+        if _has_frame(move, frame):
+            move.new.sums = move.old.sums.plus(move.added.sums).plus(move.removed.sums, -1)
+
+
+def _look_again(moves: Sequence[_Move], rows: Rows, bins: int) -> Mapping[ColumnProfile, tuple[int, ...]]:
+    """Find sums where the frame is a new one, and return counts of new bins, by all rows."""
+    framed = [(move, move.new.frame) for move in moves if move.new.is_number and move.new.n_finite]
+    add_up(rows, [(move.new, frame) for move, frame in framed if not _has_frame(move, frame)], bins)
+    moved = [
+        (move.new, frame) for move, frame in framed if _has_frame(move, frame) and move.old.frame != frame
+    ]
+    return count_bins(rows, moved, bins)
+
+
+def _has_frame(move: _Move, frame: Frame) -> bool:
+    """Return whether sums of before are in this frame."""
+    return move.old.n_finite > 0 and move.old.frame.key == frame.key

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -206,12 +206,13 @@ def add_up(rows: Rows, columns: Sequence[tuple[ColumnProfile, Frame]], bins: int
         column.sums = column.read_sums(frames[column], bins, found)
 
 
-def count_bins(rows: Rows, columns: Sequence[tuple[ColumnProfile, Frame]], bins: int) -> None:
-    """Count values in the bins of a frame, and leave the sums as they are."""
+def count_bins(
+    rows: Rows, columns: Sequence[tuple[ColumnProfile, Frame]], bins: int
+) -> dict[ColumnProfile, tuple[int, ...]]:
+    """Return how many values are in each bin of a frame."""
     frames = dict(columns)
     asked = [(column, column.ask_bins(frame, bins)) for column, frame in columns]
-    for column, found in rows.ask_each(asked):
-        column.sums = replace(column.sums, bins=column.read_bins(frames[column], bins, found))
+    return {column: column.read_bins(frames[column], bins, found) for column, found in rows.ask_each(asked)}
 
 
 def tallied(rows: Rows, column: ColumnProfile, share: int) -> Tally:
