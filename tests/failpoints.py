@@ -56,6 +56,7 @@ _IN_PLACE_OF_STEPS = {
     ("compat/hopsworks/dataset_api.py", "rename"): "a program moves a file of its own",
     ("compat/hsfs/frames.py", "rename"): "columns of a dataframe",
     ("ingest/kept_statistics.py", "replace"): "statistics are computed again where a file is missing",
+    ("plots/plot.py", "replace"): "a page that a user asked for, outside of the store",
     ("ingest/reports.py", "sync"): "a report tells of a commit, and no row depends on it",
     ("registry/search_index.py", "add_columns"): "columns of a SELECT",
     ("query/sql.py", "replace"): "a part of a SQL tree takes the place of another one",
